@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+//
+// From the stubs of trap.asm to the handlers.
+#include "arch/x86_64/trap.h"
+
+#include <stddef.h>
+
+#include "arch/x86_64/exception.h"
+#include "arch/x86_64/idt.h"
+#include "arch/x86_64/stack.h"
+#include "lib/panic.h"
+
+_Static_assert(offsetof(struct trap_frame, r8) == 7 * 8);
+_Static_assert(offsetof(struct trap_frame, vector) == 15 * 8);
+_Static_assert(offsetof(struct trap_frame, rip) == 17 * 8);
+_Static_assert(sizeof(struct trap_frame) == 22 * 8);
+
+static void unhandled_default(struct trap_frame *frame);
+
+static trap_handler_t *plain_handlers[IDT_VECTORS];
+static trap_coded_handler_t *coded_handlers[EXCEPTION_COUNT];
+static trap_handler_t *unhandled = unhandled_default;
+
+// Called by trap.asm and by nobody else.
+void trap_dispatch(struct trap_frame *frame);
+
+static void unhandled_default(struct trap_frame *frame)
+{
+    panic("unhandled %s (vector %lu) at %#lx", exception_name((uint8_t)frame->vector),
+          frame->vector, frame->rip);
+}
+
+trap_handler_t *trap_set_handler(struct plain_vector vector, trap_handler_t *handler)
+{
+    trap_handler_t *previous = plain_handlers[vector.number];
+    plain_handlers[vector.number] = handler;
+    return previous;
+}
+
+trap_coded_handler_t *trap_set_coded_handler(struct coded_vector vector,
+                                             trap_coded_handler_t *handler)
+{
+    trap_coded_handler_t *previous = coded_handlers[vector.number];
+    coded_handlers[vector.number] = handler;
+    return previous;
+}
+
+trap_handler_t *trap_set_unhandled(trap_handler_t *handler)
+{
+    trap_handler_t *previous = unhandled;
+    unhandled = handler;
+    return previous;
+}
+
+// Calls the vector's handler; false if there is none.
+static bool handle(struct trap_frame *frame)
+{
+    if (exception_has_error_code((uint8_t)frame->vector)) {
+        trap_coded_handler_t *handler = coded_handlers[frame->vector];
+        if (handler != NULL) {
+            handler(frame, frame->error);
+        }
+        return handler != NULL;
+    }
+    trap_handler_t *handler = plain_handlers[frame->vector];
+    if (handler != NULL) {
+        handler(frame);
+    }
+    return handler != NULL;
+}
+
+void trap_dispatch(struct trap_frame *frame)
+{
+    if (!handle(frame)) {
+        unhandled(frame);
+    } else if (exception_is_abort((uint8_t)frame->vector)) {
+        panic("the handler of %s returned", exception_name((uint8_t)frame->vector));
+    }
+}
+
+enum ist trap_ist(const struct trap_frame *frame)
+{
+    struct stack_place place = stack_locate((uint64_t)frame);
+    if (place.part != STACK_PART_BODY) {
+        return IST_NONE;
+    }
+    switch (place.stack) {
+    case BOOT_STACK_DOUBLE_FAULT:
+        return IST_DOUBLE_FAULT;
+    case BOOT_STACK_NMI:
+        return IST_NMI;
+    case BOOT_STACK_MACHINE_CHECK:
+        return IST_MACHINE_CHECK;
+    case BOOT_STACK_MAIN:
+    case BOOT_STACK_COUNT:
+        break;
+    }
+    return IST_NONE;
+}

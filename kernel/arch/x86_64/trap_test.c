@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include "arch/x86_64/trap.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/exception.h"
+#include "arch/x86_64/idt.h"
+#include "arch/x86_64/stack.h"
+#include "ktest.h"
+#include "lib/string.h"
+
+// trap_test.asm
+void trap_test_registers(const struct trap_frame *in, struct trap_frame *out);
+void trap_test_enter(uint64_t stub, uint64_t has_error_code, uint64_t error);
+extern void (*const trap_test_raise[IDT_VECTORS])(void);
+
+static struct trap_frame last_frame;
+static const struct trap_frame *last_frame_address;
+static unsigned trap_count;
+static trap_handler_t *unhandled_before;
+
+static void note_trap(struct trap_frame *frame)
+{
+    last_frame = *frame;
+    last_frame_address = frame;
+    trap_count++;
+}
+
+static void note_coded_trap(struct trap_frame *frame, uint64_t error)
+{
+    note_trap(frame);
+    last_frame.error = error;
+}
+
+static void note_unhandled(void)
+{
+    unhandled_before = trap_set_unhandled(note_trap);
+}
+
+static void init(struct ktest *test)
+{
+    (void)test;
+    trap_count = 0;
+    unhandled_before = NULL;
+}
+
+static void exit(struct ktest *test)
+{
+    (void)test;
+    if (unhandled_before != NULL) {
+        trap_set_unhandled(unhandled_before);
+    }
+    trap_set_handler(VECTOR_BREAKPOINT, NULL);
+    trap_set_handler(VECTOR_MACHINE_CHECK, NULL);
+    trap_set_coded_handler(VECTOR_PAGE_FAULT, NULL);
+    trap_set_coded_handler(VECTOR_DOUBLE_FAULT, NULL);
+}
+
+KTEST_SUITE(trap, .init = init, .exit = exit);
+
+KTEST_ATTR(trap, breakpoint_returns, .proves = "5.10 5.11 5.12 5.13 5.16");
+KTEST(trap, breakpoint_returns)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_trap);
+
+    cpu_breakpoint();
+
+    KTEST_EXPECT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, last_frame.vector, 3);
+    KTEST_EXPECT_EQ(test, last_frame.error, 0);
+}
+
+KTEST_ATTR(trap, frame_shows_where_it_happened, .proves = "5.6");
+KTEST(trap, frame_shows_where_it_happened)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_trap);
+    uint64_t rip;
+    uint64_t rsp;
+
+    __asm__ volatile("mov %%rsp, %1\n\tint3\n\tlea 0(%%rip), %0\n1:" : "=&r"(rip), "=&r"(rsp));
+
+    KTEST_ASSERT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, last_frame.rip, rip - 7); // lea is 7 bytes long; int3 lies before it
+    KTEST_EXPECT_EQ(test, *(const uint8_t *)(last_frame.rip - 1), 0xcc);
+    KTEST_EXPECT_EQ(test, last_frame.rsp, rsp);
+    KTEST_EXPECT_EQ(test, last_frame.cs, SELECTOR_KERNEL_CODE.value);
+    KTEST_EXPECT_EQ(test, last_frame.ss, SELECTOR_KERNEL_DATA.value);
+    KTEST_EXPECT_EQ(test, last_frame.rflags & RFLAGS_IF, 0);
+}
+
+static void skip_two_bytes(struct trap_frame *frame)
+{
+    note_trap(frame);
+    frame->rip += 2;
+    frame->rax = 0x1234;
+}
+
+KTEST_ATTR(trap, handler_may_change_the_frame, .proves = "5.6");
+KTEST(trap, handler_may_change_the_frame)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, skip_two_bytes);
+    uint64_t rax;
+
+    __asm__ volatile("int3\n\tud2" : "=a"(rax)); // the handler leads around the ud2
+
+    KTEST_EXPECT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, rax, 0x1234);
+}
+
+// Every register has a value of its own, so that two that change places are seen too.
+KTEST_ATTR(trap, every_register_is_preserved, .proves = "5.5 5.9 5.14");
+KTEST(trap, every_register_is_preserved)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_trap);
+    struct trap_frame in = {0};
+    struct trap_frame out = {0};
+    uint64_t *values = (uint64_t *)&in;
+    for (size_t i = 0; i < 15; i++) {
+        values[i] = 0x1111111111111111 * (i + 1);
+    }
+    in.rflags = RFLAGS_FIXED | RFLAGS_DF | RFLAGS_AC | 0x8d5; // OF, SF, ZF, AF, PF, CF
+
+    trap_test_registers(&in, &out);
+
+    KTEST_ASSERT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, out.rflags, in.rflags);
+    KTEST_EXPECT_EQ(test, out.rsp, 0);
+    in.rflags = 0;
+    out.rflags = 0;
+    out.rsp = 0;
+    KTEST_EXPECT_MEMEQ(test, &out, &in, sizeof(in));
+    KTEST_EXPECT_MEMEQ(test, &last_frame, &in, 15 * sizeof(uint64_t));
+    KTEST_EXPECT_EQ(test, last_frame.rflags & RFLAGS_DF, RFLAGS_DF);
+}
+
+static uint64_t rflags_in_handler;
+
+static void note_rflags(struct trap_frame *frame)
+{
+    note_trap(frame);
+    rflags_in_handler = cpu_read_rflags();
+}
+
+KTEST_ATTR(trap, handler_runs_with_direction_and_interrupt_flag_clear, .proves = "5.9");
+KTEST(trap, handler_runs_with_direction_and_interrupt_flag_clear)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_rflags);
+
+    __asm__ volatile("sti\n\tstd\n\tint3\n\tcld\n\tcli" : : : "memory");
+
+    KTEST_ASSERT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, rflags_in_handler & RFLAGS_DF, 0);
+    KTEST_EXPECT_EQ(test, rflags_in_handler & RFLAGS_IF, 0);
+    KTEST_EXPECT_EQ(test, last_frame.rflags & RFLAGS_DF, RFLAGS_DF);
+    KTEST_EXPECT_EQ(test, last_frame.rflags & RFLAGS_IF, RFLAGS_IF);
+}
+
+KTEST_ATTR(trap, every_stub_delivers_its_vector_and_error_code, .proves = "5.3 5.7 5.8");
+KTEST(trap, every_stub_delivers_its_vector_and_error_code)
+{
+    note_unhandled();
+    for (unsigned vector = 0; vector < IDT_VECTORS; vector++) {
+        bool has_error = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 ||
+                         vector == 21 || vector == 29 || vector == 30;
+        uint64_t stub = gate_handler(&idt_current()->gates[vector]);
+
+        trap_test_enter(stub, has_error, 0x5a5a0000 + vector);
+
+        KTEST_ASSERT_EQ(test, trap_count, vector + 1);
+        KTEST_ASSERT_EQ(test, last_frame.vector, vector);
+        KTEST_ASSERT_EQ_MSG(test, last_frame.error, has_error ? 0x5a5a0000 + vector : 0,
+                            "vector %u", vector);
+        KTEST_ASSERT_EQ_MSG(test, (uint64_t)last_frame_address % 16, 0, "vector %u", vector);
+        KTEST_ASSERT_EQ(test, exception_has_error_code((uint8_t)vector), has_error);
+    }
+}
+
+// Through the CPU and the IDT; `int n` pushes no error code, so vectors with one are left out.
+KTEST_ATTR(trap, int_n_reaches_its_vector, .proves = "5.3");
+KTEST(trap, int_n_reaches_its_vector)
+{
+    note_unhandled();
+    for (unsigned vector = 0; vector < IDT_VECTORS; vector++) {
+        if (exception_has_error_code((uint8_t)vector)) {
+            continue;
+        }
+        trap_test_raise[vector]();
+        KTEST_ASSERT_EQ(test, last_frame.vector, vector);
+    }
+    KTEST_EXPECT_EQ(test, trap_count, IDT_VECTORS - 10);
+}
+
+KTEST_ATTR(trap, coded_handler_gets_the_error_code, .proves = "5.2 5.7 4.8.4");
+KTEST(trap, coded_handler_gets_the_error_code)
+{
+    trap_set_coded_handler(VECTOR_PAGE_FAULT, note_coded_trap);
+
+    trap_test_enter(gate_handler(&idt_current()->gates[14]), 1, 0x17);
+
+    KTEST_EXPECT_EQ(test, trap_count, 1);
+    KTEST_EXPECT_EQ(test, last_frame.error, 0x17);
+}
+
+KTEST_ATTR(trap, setting_a_handler_returns_the_one_before, .proves = "5.2");
+KTEST(trap, setting_a_handler_returns_the_one_before)
+{
+    KTEST_EXPECT_NULL(test, (const void *)trap_set_handler(VECTOR_BREAKPOINT, note_trap));
+    KTEST_EXPECT_TRUE(test, trap_set_handler(VECTOR_BREAKPOINT, NULL) == note_trap);
+    KTEST_EXPECT_NULL(test,
+                      (const void *)trap_set_coded_handler(VECTOR_PAGE_FAULT, note_coded_trap));
+    KTEST_EXPECT_TRUE(test, trap_set_coded_handler(VECTOR_PAGE_FAULT, NULL) == note_coded_trap);
+}
+
+KTEST_ATTR(trap, returning_from_a_double_fault_panics,
+           .outcome = KTEST_PANIC("the handler of double fault returned"), .proves = "6.2");
+KTEST(trap, returning_from_a_double_fault_panics)
+{
+    (void)test;
+    trap_set_coded_handler(VECTOR_DOUBLE_FAULT, note_coded_trap);
+    trap_test_enter(gate_handler(&idt_current()->gates[8]), 1, 0);
+}
+
+KTEST_ATTR(trap, returning_from_a_machine_check_panics,
+           .outcome = KTEST_PANIC("the handler of machine check returned"));
+KTEST(trap, returning_from_a_machine_check_panics)
+{
+    (void)test;
+    trap_set_handler(VECTOR_MACHINE_CHECK, note_trap);
+    trap_test_raise[18]();
+}
+
+KTEST_ATTR(trap, interrupt_stack_is_told_from_the_frame, .proves = "6.15");
+KTEST(trap, interrupt_stack_is_told_from_the_frame)
+{
+    struct trap_frame *on_df = (struct trap_frame *)(stack_top(BOOT_STACK_DOUBLE_FAULT) - 512);
+    struct trap_frame *on_nmi = (struct trap_frame *)(stack_top(BOOT_STACK_NMI) - 512);
+    struct trap_frame *on_mc = (struct trap_frame *)(stack_top(BOOT_STACK_MACHINE_CHECK) - 512);
+    struct trap_frame here;
+    KTEST_EXPECT_EQ(test, trap_ist(on_df), IST_DOUBLE_FAULT);
+    KTEST_EXPECT_EQ(test, trap_ist(on_nmi), IST_NMI);
+    KTEST_EXPECT_EQ(test, trap_ist(on_mc), IST_MACHINE_CHECK);
+    KTEST_EXPECT_EQ(test, trap_ist(&here), IST_NONE);
+}
+
+static enum ist ist_in_handler;
+
+static void note_ist(struct trap_frame *frame)
+{
+    note_trap(frame);
+    ist_in_handler = trap_ist(frame);
+}
+
+// `int 2` and `int 18` use the gate's interrupt stack like the real thing.
+KTEST_ATTR(trap, nmi_and_machine_check_arrive_on_their_own_stacks, .proves = "6.15");
+KTEST(trap, nmi_and_machine_check_arrive_on_their_own_stacks)
+{
+    unhandled_before = trap_set_unhandled(note_ist);
+
+    trap_test_raise[2]();
+    KTEST_EXPECT_EQ(test, ist_in_handler, IST_NMI);
+    trap_test_raise[18]();
+    KTEST_EXPECT_EQ(test, ist_in_handler, IST_MACHINE_CHECK);
+    trap_test_raise[3]();
+    KTEST_EXPECT_EQ(test, ist_in_handler, IST_NONE);
+    KTEST_EXPECT_EQ(test, trap_count, 3);
+}
+
+KTEST(trap, capture_takes_the_callers_registers)
+{
+    struct trap_frame frame;
+    memset(&frame, 0xff, sizeof(frame));
+    uint64_t rbx = 0x1122334455667788;
+    uint64_t rsp;
+
+    __asm__ volatile("mov %%rsp, %1\n\tcall trap_capture"
+                     : "+b"(rbx), "=&r"(rsp)
+                     : "D"(&frame)
+                     : "rax", "memory");
+
+    KTEST_EXPECT_EQ(test, frame.rbx, rbx);
+    KTEST_EXPECT_EQ(test, frame.rdi, (uint64_t)&frame);
+    KTEST_EXPECT_EQ(test, frame.rsp, rsp);
+    KTEST_EXPECT_EQ(test, frame.rbp, (uint64_t)__builtin_frame_address(0));
+    KTEST_EXPECT_EQ(test, frame.cs, SELECTOR_KERNEL_CODE.value);
+    KTEST_EXPECT_EQ(test, frame.ss, SELECTOR_KERNEL_DATA.value);
+    KTEST_EXPECT_EQ(test, frame.vector, 0);
+    KTEST_EXPECT_EQ(test, frame.error, 0);
+    KTEST_EXPECT_EQ(test, frame.rflags & RFLAGS_FIXED, RFLAGS_FIXED);
+    KTEST_EXPECT_GE(test, frame.rip, (uint64_t)text_start);
+    KTEST_EXPECT_LT(test, frame.rip, (uint64_t)text_end);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// A walk over tags of {type, size, content}, each padded to 8 bytes, up to an end tag. Nothing is
+// believed: a tag that is too small for its type or reaches beyond the total is EINVAL.
+#include "boot/multiboot2.h"
+
+#include "lib/string.h"
+
+enum tag_type {
+    TAG_END = 0,
+    TAG_COMMAND_LINE = 1,
+    TAG_LOADER_NAME = 2,
+    TAG_MEMORY_MAP = 6,
+};
+
+struct information_header {
+    uint32_t total_bytes;
+    uint32_t reserved;
+};
+
+struct tag {
+    uint32_t type;
+    uint32_t size_bytes; // with this header, without padding
+};
+
+struct memory_map_header {
+    struct tag tag;
+    uint32_t entry_bytes;
+    uint32_t entry_version;
+};
+
+struct memory_map_entry {
+    uint64_t start;
+    uint64_t size_bytes;
+    uint32_t type;
+    uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct memory_map_header) == 16);
+_Static_assert(sizeof(struct memory_map_entry) == 24);
+
+// The loader's structures need not be aligned as C would want them, so they are copied out.
+static enum error parse_memory_map(struct boot_info *info, const uint8_t *bytes, size_t size_bytes)
+{
+    struct memory_map_header header;
+    if (size_bytes < sizeof(header)) {
+        return EINVAL;
+    }
+    memcpy(&header, bytes, sizeof(header));
+    if (header.entry_bytes < sizeof(struct memory_map_entry)) {
+        return EINVAL;
+    }
+    for (size_t offset = sizeof(header); size_bytes - offset >= header.entry_bytes;
+         offset += header.entry_bytes) {
+        struct memory_map_entry entry;
+        memcpy(&entry, bytes + offset, sizeof(entry));
+        enum error error = boot_info_add_region(info, entry.start, entry.size_bytes, entry.type);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct tag tag)
+{
+    const char *text = (const char *)bytes + sizeof(tag);
+    size_t text_bytes = tag.size_bytes - sizeof(tag);
+    switch (tag.type) {
+    case TAG_COMMAND_LINE:
+        boot_info_copy_string(info->command_line, sizeof(info->command_line), text, text_bytes);
+        return OK;
+    case TAG_LOADER_NAME:
+        boot_info_copy_string(info->loader_name, sizeof(info->loader_name), text, text_bytes);
+        return OK;
+    case TAG_MEMORY_MAP:
+        return parse_memory_map(info, bytes, tag.size_bytes);
+    default:
+        return OK; // loaders add tags as they like
+    }
+}
+
+static enum error parse_tags(struct boot_info *info, const uint8_t *bytes, size_t total_bytes)
+{
+    size_t offset = sizeof(struct information_header);
+    while (total_bytes - offset >= sizeof(struct tag)) {
+        struct tag tag;
+        memcpy(&tag, bytes + offset, sizeof(tag));
+        if (tag.size_bytes < sizeof(tag) || tag.size_bytes > total_bytes - offset) {
+            return EINVAL;
+        }
+        if (tag.type == TAG_END) {
+            return info->region_count != 0 ? OK : ENOENT;
+        }
+        enum error error = parse_tag(info, bytes + offset, tag);
+        if (error != OK) {
+            return error;
+        }
+        size_t step_bytes = ALIGN_UP(tag.size_bytes, 8);
+        if (step_bytes > total_bytes - offset) {
+            return EINVAL;
+        }
+        offset += step_bytes;
+    }
+    return EINVAL; // no end tag
+}
+
+enum error multiboot2_parse(struct boot_info *info, boot_reader_t *read, uint64_t address)
+{
+    info->protocol = BOOT_MULTIBOOT2;
+    const void *start = read(address, sizeof(struct information_header));
+    if (start == NULL) {
+        return EINVAL;
+    }
+    struct information_header header;
+    memcpy(&header, start, sizeof(header));
+    if (header.total_bytes < sizeof(header) || read(address, header.total_bytes) == NULL) {
+        return EINVAL;
+    }
+    return parse_tags(info, start, header.total_bytes);
+}

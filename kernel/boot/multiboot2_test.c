@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+//
+// The parser on information made by hand, whole and broken in every way that a length can be wrong.
+#include "boot/multiboot2.h"
+
+#include "ktest.h"
+#include "lib/string.h"
+
+static struct boot_info info;
+static _Alignas(8) uint8_t bytes[4096];
+static size_t used_bytes;
+
+static void put(const void *source, size_t size_bytes)
+{
+    memcpy(bytes + used_bytes, source, size_bytes);
+    used_bytes += size_bytes;
+}
+
+static void put32(uint32_t value)
+{
+    put(&value, sizeof(value));
+}
+
+static void put64(uint64_t value)
+{
+    put(&value, sizeof(value));
+}
+
+static void align(void)
+{
+    used_bytes = ALIGN_UP(used_bytes, 8);
+}
+
+static void begin(void)
+{
+    memset(bytes, 0, sizeof(bytes));
+    used_bytes = 8;
+}
+
+static void put_string(uint32_t type, const char *text)
+{
+    put32(type);
+    put32((uint32_t)(8 + strlen(text) + 1));
+    put(text, strlen(text) + 1);
+    align();
+}
+
+static void put_region(uint64_t start, uint64_t size_bytes, uint32_t type)
+{
+    put64(start);
+    put64(size_bytes);
+    put32(type);
+    put32(0);
+}
+
+static void put_memory_map(void)
+{
+    put32(6);
+    put32(16 + 2 * 24);
+    put32(24);
+    put32(0);
+    put_region(0x1000, 0x9e000, 1);
+    put_region(0xe0000, 0x20000, 99);
+}
+
+static void put_end(void)
+{
+    put32(0);
+    put32(8);
+    memcpy(bytes, &(uint32_t){(uint32_t)used_bytes}, 4);
+}
+
+// Exactly the bytes that were put can be read, and not one more.
+static const void *reader(uint64_t address, uint64_t size_bytes)
+{
+    uint64_t offset = address - (uint64_t)bytes;
+    bool is_inside = offset <= used_bytes && size_bytes <= used_bytes - offset;
+    return is_inside ? bytes + offset : NULL;
+}
+
+static enum error parse(void)
+{
+    memset(&info, 0, sizeof(info));
+    return multiboot2_parse(&info, reader, (uint64_t)bytes);
+}
+
+static void put_all(void)
+{
+    begin();
+    put_string(1, "log=debug x=y");
+    put_string(2, "GRUB");
+    put_memory_map();
+    put_end();
+}
+
+KTEST_ATTR(multiboot2, whole_information_is_read, .proves = "2.3.8 2.3.3");
+KTEST(multiboot2, whole_information_is_read)
+{
+    put_all();
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.protocol, BOOT_MULTIBOOT2);
+    KTEST_EXPECT_STREQ(test, info.command_line, "log=debug x=y");
+    KTEST_EXPECT_STREQ(test, info.loader_name, "GRUB");
+    KTEST_ASSERT_EQ(test, info.region_count, 2);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.start.value, 0x1000);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.end.value, 0x9f000);
+    KTEST_EXPECT_EQ(test, info.regions[0].type, MEMORY_USABLE);
+    KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_RESERVED);
+}
+
+KTEST(multiboot2, unknown_tags_are_passed_over)
+{
+    begin();
+    put_string(77, "whatever");
+    put_memory_map();
+    put_string(0xffffffff, "");
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.region_count, 2);
+}
+
+KTEST(multiboot2, without_a_memory_map_there_is_nothing_to_start_with)
+{
+    begin();
+    put_string(1, "x");
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
+}
+
+// Cut at every length: nothing beyond the end is read (reader() would refuse) and nothing passes.
+KTEST(multiboot2, cut_off_information_is_refused)
+{
+    put_all();
+    size_t whole_bytes = used_bytes;
+    for (size_t size_bytes = 0; size_bytes < whole_bytes; size_bytes++) {
+        put_all();
+        used_bytes = size_bytes;
+        memcpy(bytes, &(uint32_t){(uint32_t)size_bytes}, 4);
+        KTEST_ASSERT_EQ_MSG(test, parse(), EINVAL, "%zu bytes", size_bytes);
+    }
+}
+
+KTEST(multiboot2, total_beyond_memory_is_refused)
+{
+    put_all();
+    memcpy(bytes, &(uint32_t){(uint32_t)used_bytes + 1}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, tag_smaller_than_its_header_is_refused)
+{
+    put_all();
+    memcpy(bytes + 12, &(uint32_t){7}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    memcpy(bytes + 12, &(uint32_t){0}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, tag_beyond_the_total_is_refused)
+{
+    put_all();
+    memcpy(bytes + 12, &(uint32_t){(uint32_t)used_bytes - 7}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, memory_map_with_small_entries_is_refused)
+{
+    begin();
+    size_t map = used_bytes;
+    put_memory_map();
+    put_end();
+    memcpy(bytes + map + 8, &(uint32_t){23}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    memcpy(bytes + map + 8, &(uint32_t){0}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, larger_entries_of_a_later_version_are_read)
+{
+    begin();
+    put32(6);
+    put32(16 + 2 * 32);
+    put32(32);
+    put32(1);
+    put_region(0x1000, 0x1000, 1);
+    put64(0);
+    put_region(0x5000, 0x2000, 3);
+    put64(0);
+    put_end();
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_ASSERT_EQ(test, info.region_count, 2);
+    KTEST_EXPECT_EQ(test, info.regions[1].range.start.value, 0x5000);
+    KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_ACPI_RECLAIMABLE);
+}
+
+KTEST(multiboot2, region_that_wraps_is_refused)
+{
+    begin();
+    put32(6);
+    put32(16 + 24);
+    put32(24);
+    put32(0);
+    put_region(0xffffffffffffff00, 0x1000, 1);
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, more_regions_than_fit_are_an_error)
+{
+    begin();
+    put32(6);
+    put32(16 + (BOOT_REGIONS_MAX + 1) * 24);
+    put32(24);
+    put32(0);
+    for (uint64_t i = 0; i <= BOOT_REGIONS_MAX; i++) {
+        put_region(i << 12, 0x1000, 1);
+    }
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), ENOSPC);
+    KTEST_EXPECT_EQ(test, info.region_count, BOOT_REGIONS_MAX);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// One structure that points at the command line and, from its version 1 on, at the memory map.
+// Every pointer is checked before it is followed.
+#include "boot/pvh.h"
+
+#include "lib/string.h"
+
+#define START_INFO_MAGIC 0x336ec578
+
+struct start_info {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t flags;
+    uint32_t module_count;
+    uint64_t modules;
+    uint64_t command_line; // 0: none
+    uint64_t rsdp;
+    uint64_t memory_map; // from here on: version 1
+    uint32_t memory_map_count;
+    uint32_t reserved;
+};
+
+struct memory_map_entry {
+    uint64_t start;
+    uint64_t size_bytes;
+    uint32_t type;
+    uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct start_info) == 56);
+_Static_assert(sizeof(struct memory_map_entry) == 24);
+
+static enum error parse_command_line(struct boot_info *info, boot_reader_t *read, uint64_t address)
+{
+    for (size_t length = 0; address != 0 && length < BOOT_COMMAND_LINE_MAX - 1; length++) {
+        const char *byte = read(address + length, 1);
+        if (byte == NULL) {
+            return EINVAL;
+        }
+        info->command_line[length] = *byte;
+        if (*byte == 0) {
+            break;
+        }
+    }
+    return OK;
+}
+
+static enum error parse_memory_map(struct boot_info *info, boot_reader_t *read, uint64_t address,
+                                   uint32_t count)
+{
+    const uint8_t *bytes = read(address, count * sizeof(struct memory_map_entry));
+    if (bytes == NULL) {
+        return EINVAL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct memory_map_entry entry;
+        memcpy(&entry, bytes + i * sizeof(entry), sizeof(entry));
+        enum error error = boot_info_add_region(info, entry.start, entry.size_bytes, entry.type);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+enum error pvh_parse(struct boot_info *info, boot_reader_t *read, uint64_t address)
+{
+    info->protocol = BOOT_PVH;
+    boot_info_copy_string(info->loader_name, sizeof(info->loader_name), "PVH", 3);
+    const void *bytes = read(address, sizeof(struct start_info));
+    if (bytes == NULL) {
+        return EINVAL;
+    }
+    struct start_info start;
+    memcpy(&start, bytes, sizeof(start));
+    if (start.magic != START_INFO_MAGIC) {
+        return EINVAL;
+    }
+    if (start.version == 0 || start.memory_map_count == 0) {
+        return ENOENT;
+    }
+    enum error error = parse_command_line(info, read, start.command_line);
+    if (error != OK) {
+        return error;
+    }
+    error = parse_memory_map(info, read, start.memory_map, start.memory_map_count);
+    if (error != OK) {
+        return error;
+    }
+    return info->region_count != 0 ? OK : ENOENT;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "boot/pvh.h"
+
+#include "ktest.h"
+#include "lib/string.h"
+
+#define MAGIC 0x336ec578
+#define BASE 0x1000 // the address that the image stands for
+
+// A piece of physical memory with start information, command line and memory map.
+static struct {
+    uint32_t magic, version, flags, module_count;
+    uint64_t modules, command_line, rsdp, memory_map;
+    uint32_t memory_map_count, reserved;
+    struct {
+        uint64_t start, size_bytes;
+        uint32_t type, reserved;
+    } map[3];
+    char text[16];
+} image;
+
+static struct boot_info info;
+
+static const void *reader(uint64_t address, uint64_t size_bytes)
+{
+    uint64_t offset = address - BASE;
+    bool is_inside = offset <= sizeof(image) && size_bytes <= sizeof(image) - offset;
+    return is_inside ? (const uint8_t *)&image + offset : NULL;
+}
+
+static void fill(void)
+{
+    memset(&image, 0, sizeof(image));
+    image.magic = MAGIC;
+    image.version = 1;
+    image.command_line = BASE + offsetof(typeof(image), text);
+    image.memory_map = BASE + offsetof(typeof(image), map);
+    image.memory_map_count = 3;
+    image.map[0].start = 0;
+    image.map[0].size_bytes = 0x9fc00;
+    image.map[0].type = 1;
+    image.map[1].start = 0xf0000;
+    image.map[1].size_bytes = 0x10000;
+    image.map[1].type = 2;
+    image.map[2].start = 0x100000;
+    image.map[2].size_bytes = 0x7f00000;
+    image.map[2].type = 1;
+    memcpy(image.text, "log=warn a=b", 13);
+}
+
+static enum error parse(void)
+{
+    memset(&info, 0, sizeof(info));
+    return pvh_parse(&info, reader, BASE);
+}
+
+KTEST(pvh, whole_information_is_read)
+{
+    fill();
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.protocol, BOOT_PVH);
+    KTEST_EXPECT_STREQ(test, info.loader_name, "PVH");
+    KTEST_EXPECT_STREQ(test, info.command_line, "log=warn a=b");
+    KTEST_ASSERT_EQ(test, info.region_count, 3);
+    KTEST_EXPECT_EQ(test, info.regions[1].range.start.value, 0xf0000);
+    KTEST_EXPECT_EQ(test, info.regions[1].range.end.value, 0x100000);
+    KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_RESERVED);
+    KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x8000000);
+}
+
+KTEST(pvh, command_line_may_be_missing)
+{
+    fill();
+    image.command_line = 0;
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_STREQ(test, info.command_line, "");
+}
+
+KTEST(pvh, wrong_magic_is_refused)
+{
+    fill();
+    image.magic ^= 1;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(pvh, version_without_a_memory_map_is_refused)
+{
+    fill();
+    image.version = 0;
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
+    fill();
+    image.memory_map_count = 0;
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
+}
+
+KTEST(pvh, memory_map_of_empty_regions_is_refused)
+{
+    fill();
+    for (unsigned i = 0; i < 3; i++) {
+        image.map[i].size_bytes = 0;
+    }
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
+}
+
+KTEST(pvh, pointers_out_of_memory_are_refused)
+{
+    fill();
+    image.memory_map = BASE + sizeof(image) - 71; // one byte too far
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    fill();
+    image.memory_map_count = 0xffffffff;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    fill();
+    image.command_line = BASE + sizeof(image);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    KTEST_EXPECT_EQ(test, pvh_parse(&info, reader, BASE + sizeof(image) - 55), EINVAL);
+}
+
+// The line fills the image to its last byte: its end is missing.
+KTEST(pvh, command_line_without_an_end_is_refused)
+{
+    fill();
+    memset(image.text, 'x', sizeof(image.text));
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}

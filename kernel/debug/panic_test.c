@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "debug/panic.h"
+
+#include "arch/x86_64/cpu.h"
+#include "debug/log.h"
+#include "ktest.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+static char text[4096];
+static size_t text_bytes;
+
+static void collect(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    for (size_t i = 0; i < size_bytes && text_bytes + 1 < sizeof(text); i++) {
+        text[text_bytes++] = bytes[i];
+    }
+    text[text_bytes] = 0;
+}
+
+static const struct writer collector = {.write = collect};
+static const struct writer *extra_console;
+
+static bool printed(const char *expected)
+{
+    size_t length = strlen(expected);
+    for (size_t i = 0; i + length <= text_bytes; i++) {
+        if (memcmp(text + i, expected, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void init(struct ktest *test)
+{
+    (void)test;
+    text_bytes = 0;
+    extra_console = NULL;
+    log_add_console(&collector);
+}
+
+// A panic's output is judged here, once the test itself has been abandoned.
+static void exit(struct ktest *test)
+{
+    log_remove_console(&collector);
+    if (extra_console != NULL) {
+        log_remove_console(extra_console);
+    }
+    if (strncmp(ktest_name(test), "prints_", 7) == 0) {
+        KTEST_EXPECT_TRUE(test, printed("rip ffffffff8"));
+        KTEST_EXPECT_TRUE(test, printed("cr4 "));
+        KTEST_EXPECT_TRUE(test, printed("  #0 0xffffffff8"));
+        KTEST_EXPECT_TRUE(test, printed(" kernel_main+0x"));
+    }
+    if (strcmp(ktest_name(test), "prints_message_place_and_backtrace") == 0) {
+        KTEST_EXPECT_TRUE(test, printed("\npanicked at 6 of \"six\", kernel/debug/panic_test.c:"));
+        KTEST_EXPECT_TRUE(test,
+                          printed(" in ktest_run_panic__prints_message_place_and_backtrace\n"));
+        KTEST_EXPECT_TRUE(test, printed("ktest_run_panic__prints_message_place_and_backtrace+0x"));
+    }
+    if (strcmp(ktest_name(test), "prints_an_exception_in_words") == 0) {
+        KTEST_EXPECT_TRUE(test, printed("\nEXCEPTION: invalid opcode #UD, error code 0\n"));
+        KTEST_EXPECT_TRUE(test, printed("rax 0000000000004711"));
+    }
+    if (strcmp(ktest_name(test), "prints_the_locks_that_are_held") == 0) {
+        KTEST_EXPECT_TRUE(test, printed("holding lock log\n"));
+    }
+    if (strcmp(ktest_name(test), "within_a_panic_is_said_in_one_line") == 0) {
+        KTEST_EXPECT_TRUE(test, printed("panicked again within a panic: second\n"));
+    }
+}
+
+KTEST_SUITE(panic, .init = init, .exit = exit);
+
+KTEST_ATTR(panic, expected_panic, .outcome = KTEST_PANIC("this is 1 test"),
+           .proves = "1.4 4.8.2 4.8.3 4.6.1");
+KTEST(panic, expected_panic)
+{
+    (void)test;
+    panic("this is %d test", 1);
+}
+
+KTEST_ATTR(panic, prints_message_place_and_backtrace, .outcome = KTEST_PANIC("6 of \"six\""),
+           .proves = "1.4");
+KTEST(panic, prints_message_place_and_backtrace)
+{
+    (void)test;
+    panic("%d of \"%s\"", 6, "six");
+}
+
+static void panic_from_handler(struct trap_frame *frame)
+{
+    (void)frame;
+    panic("in the handler");
+}
+
+KTEST_ATTR(panic, works_in_an_exception_handler, .outcome = KTEST_PANIC("in the handler"),
+           .proves = "1.4");
+KTEST(panic, works_in_an_exception_handler)
+{
+    (void)test;
+    trap_set_handler(VECTOR_BREAKPOINT, panic_from_handler);
+    cpu_breakpoint();
+}
+
+// The hook comes last; a test sets its own to see an exception's report without being ended by it.
+KTEST_ATTR(panic, prints_an_exception_in_words, .outcome = KTEST_FAULT(UD));
+KTEST(panic, prints_an_exception_in_words)
+{
+    (void)test;
+    struct trap_frame frame = {.vector = 6, .rax = 0x4711};
+    uint64_t rbp = (uint64_t)__builtin_frame_address(0);
+    trap_capture(&frame);
+    frame.vector = 6;
+    frame.rax = 0x4711;
+    frame.rbp = rbp;
+    panic_report_trap(log_emergency_writer(), &frame);
+    __asm__ volatile("ud2");
+}
+
+static void lock_while_locked(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    (void)bytes;
+    (void)size_bytes;
+    if (!panic_is_active()) {
+        log_remove_console(extra_console);
+    }
+}
+
+// The log's lock is held while a console is written. A panic there must neither wait for it nor
+// leave it held.
+KTEST_ATTR(panic, prints_the_locks_that_are_held,
+           .outcome = KTEST_PANIC("lock log is taken twice by the same CPU"));
+KTEST(panic, prints_the_locks_that_are_held)
+{
+    static const struct writer console = {.write = lock_while_locked};
+    (void)test;
+    extra_console = &console;
+    log_add_console(&console);
+    println("x");
+}
+
+static bool has_panicked;
+
+static void panic_in_report(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    (void)bytes;
+    (void)size_bytes;
+    if (panic_is_active() && !has_panicked) {
+        has_panicked = true;
+        panic("second");
+    }
+}
+
+// A console that breaks down during the report: the second panic says so and ends it.
+KTEST_ATTR(panic, within_a_panic_is_said_in_one_line, .outcome = KTEST_PANIC("second"));
+KTEST(panic, within_a_panic_is_said_in_one_line)
+{
+    static const struct writer console = {.write = panic_in_report};
+    (void)test;
+    extra_console = &console;
+    has_panicked = false;
+    log_add_console(&console);
+    panic("first");
+}
+
+KTEST_ATTR(panic, failed_assertion_names_its_condition,
+           .outcome = KTEST_PANIC("assertion failed: 1 + 1 == 3"));
+KTEST(panic, failed_assertion_names_its_condition)
+{
+    (void)test;
+    assert(1 + 1 == 3);
+}
+
+KTEST(panic, assertion_that_holds_does_nothing)
+{
+    assert(1 + 1 == 2);
+    KTEST_EXPECT_EQ(test, text_bytes, 0);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// A 16550 serial port, driven by polling. Source: National Semiconductor PC16550D data sheet.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+#include "lib/format.h"
+
+enum uart_base {
+    UART_COM1 = 0x3f8,
+    UART_COM2 = 0x2f8,
+};
+
+struct uart {
+    enum uart_base base;
+    uint32_t polls_max;     // how often the line status is read before a byte is given up
+    bool is_stuck;          // the last byte was given up: the next one is not waited for
+    uint64_t dropped_bytes; // given up
+};
+
+// Sets 115,200 baud, 8N1, FIFOs on, interrupts off, and sends a byte to itself in loopback mode:
+// ENODEV if it does not come back.
+enum error uart_init(struct uart *uart, enum uart_base base);
+
+// Waits a bounded time for the transmitter before each byte: long enough for whoever reads at the
+// other end of a virtual port to be held up, and once only if nobody does. Takes no lock: the caller has the
+// port to itself. In any context.
+void uart_send(struct uart *uart, const char *bytes, size_t size_bytes);
+
+// A received byte, if there is one. Never waits.
+bool uart_try_receive(struct uart *uart, uint8_t *byte_out);
+
+// Waits a bounded time until everything is on the wire.
+void uart_flush(struct uart *uart);
+
+// For struct writer, with the struct uart as context: sends text, "\r\n" for "\n".
+void uart_write_text(void *uart, const char *bytes, size_t size_bytes);

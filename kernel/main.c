@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// The boot order. entry.asm calls kernel_main on the boot stack, in long mode, with the kernel's
+// final page permissions, interrupts off, and neither the identity map nor the null page mapped.
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/gdt.h"
+#include "arch/x86_64/idt.h"
+#include "boot/arguments.h"
+#include "boot/boot_info.h"
+#include "boot/early_console.h"
+#include "debug/log.h"
+#include "debug/panic.h"
+#include "drivers/pic_8259.h"
+#include "drivers/uart_16550.h"
+#include "lib/assert.h"
+#include "mm/direct_map.h"
+#include "payload.h"
+
+// entry.asm's only call.
+[[gnu::noreturn]] void kernel_main(uint32_t protocol, phys_addr_t information);
+
+static struct boot_info boot_info;
+
+// The loader is an outsider: what it got wrong is reported, not asserted.
+static void require(enum error error, const char *what)
+{
+    if (error != OK) {
+        log_error("boot", "%s: %s", what, error_name(error));
+        cpu_halt_forever();
+    }
+}
+
+static void boot_info_init(uint32_t protocol, phys_addr_t information)
+{
+    require(boot_info_read(&boot_info, protocol, information), "the loader's information");
+    log_info("boot", "started by %s, %zu memory regions, usable up to %#lx", boot_info.loader_name,
+             boot_info.region_count, boot_info_usable_end(&boot_info).value);
+    for (size_t i = 0; i < boot_info.region_count; i++) {
+        const struct memory_region *region = &boot_info.regions[i];
+        log_debug("boot", "memory %#014lx to %#014lx %s", region->range.start.value,
+                  region->range.end.value, memory_type_name(region->type));
+    }
+}
+
+static void log_level_init(void)
+{
+    enum log_level level = LOG_INFO;
+    const char *text = argument("log");
+    if (text != NULL && !log_level_parse(text, &level)) {
+        log_warn("boot", "log=%s: not one of error, warn, info, debug", text);
+    }
+    log_set_level(level);
+}
+
+// The early console's serial half gives way to the driver, if the port passes its self-test.
+static void serial_init(void)
+{
+    static struct uart com1;
+    static const struct writer console = {.write = uart_write_text, .context = &com1};
+
+    if (uart_init(&com1, UART_COM1) != OK) {
+        log_warn("boot", "COM1 fails its loopback test");
+        return;
+    }
+    log_remove_console(&early_serial_writer);
+    log_add_console(&console);
+}
+
+void kernel_main(uint32_t protocol, phys_addr_t information)
+{
+    early_console_init(); // something to be heard with, before all else
+    assert((uint64_t)__builtin_frame_address(0) % 16 == 0);
+    gdt_init();                            // segments, and the stacks for the worst faults
+    idt_init();                            // a gate for every vector
+    panic_init();                          // unhandled exceptions are reported
+    cpu_init();                            // SMEP, SMAP, UMIP, machine checks; no x87, no SSE
+    pic_init();                            // away from the exceptions' vectors, and masked
+    serial_init();                         // COM1 by its driver
+    boot_info_init(protocol, information); // what the loader said, copied
+    require(arguments_init(boot_info.command_line), "the boot arguments");
+    log_level_init();                                       // log=debug and the like
+    require(direct_map_init(&boot_info), "the direct map"); // physical memory above 4 GiB
+    payload_run();                                          // the tests, or the idle kernel
+}

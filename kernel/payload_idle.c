@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+//
+// The kernel without its tests: nothing to do yet but to sleep.
+#include "payload.h"
+
+#include "arch/x86_64/cpu.h"
+#include "debug/log.h"
+
+void payload_run(void)
+{
+    println("It did not crash!");
+    cpu_halt_forever();
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//
+// Test-and-set with a read-only wait, and the list of what this CPU holds. There is one CPU as yet.
+#include "sync/spinlock.h"
+
+#include <stddef.h>
+
+#include "lib/panic.h"
+
+#define HELD_MAX 8
+
+// Touched with interrupts off only, by this CPU.
+static struct spinlock *held[HELD_MAX];
+static unsigned held_count;
+
+static void check_order(const struct spinlock *lock)
+{
+    for (unsigned i = 0; i < held_count; i++) {
+        if (held[i] == lock) {
+            panic("lock %s is taken twice by the same CPU", lock->name);
+        }
+    }
+    if (held_count != 0 && held[held_count - 1]->rank >= lock->rank) {
+        panic("lock %s (rank %d) is taken inside of %s (rank %d)", lock->name, lock->rank,
+              held[held_count - 1]->name, held[held_count - 1]->rank);
+    }
+    if (held_count == HELD_MAX) {
+        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
+    }
+}
+
+static bool try_take(struct spinlock *lock)
+{
+    return !__atomic_exchange_n(&lock->is_locked, true, __ATOMIC_ACQUIRE);
+}
+
+irq_state_t spinlock_lock(struct spinlock *lock)
+{
+    irq_state_t state = irq_save();
+    check_order(lock);
+    while (!try_take(lock)) {
+        while (__atomic_load_n(&lock->is_locked, __ATOMIC_RELAXED)) {
+            cpu_relax();
+        }
+    }
+    held[held_count++] = lock;
+    return state;
+}
+
+bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out)
+{
+    irq_state_t state = irq_save();
+    if (!try_take(lock)) {
+        irq_restore(state);
+        return false;
+    }
+    if (held_count == HELD_MAX) {
+        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
+    }
+    held[held_count++] = lock;
+    *state_out = state;
+    return true;
+}
+
+void spinlock_unlock(struct spinlock *lock, irq_state_t state)
+{
+    if (held_count == 0 || held[held_count - 1] != lock) {
+        panic("lock %s is given back, but %s is the last one taken", lock->name,
+              held_count == 0 ? "none" : held[held_count - 1]->name);
+    }
+    held[--held_count] = NULL;
+    __atomic_store_n(&lock->is_locked, false, __ATOMIC_RELEASE);
+    irq_restore(state);
+}
+
+bool spinlock_is_locked(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->is_locked, __ATOMIC_RELAXED);
+}
+
+const struct spinlock *spinlock_held(unsigned index)
+{
+    return index < held_count ? held[index] : NULL;
+}
+
+void spinlock_abandon_all(void)
+{
+    while (held_count > 0) {
+        struct spinlock *lock = held[--held_count];
+        held[held_count] = NULL;
+        __atomic_store_n(&lock->is_locked, false, __ATOMIC_RELEASE);
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// A spinlock that interrupt handlers may take too: it is held with interrupts off.
+//
+// Locks have ranks, and a CPU takes them in rising order only, so that no two CPUs can wait for
+// each other. Taking one out of order, twice, or giving back one that is not held is a bug of ours
+// and panics with both names. Rank order: docs/locks.md.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sync/irq_state.h"
+
+// In the order in which they may be nested: a holder may only take a higher one.
+enum lock_rank {
+    LOCK_RANK_TEST, // locks of tests, below all others
+    LOCK_RANK_TEST_INNER,
+    LOCK_RANK_LOG, // innermost: anybody may print with a lock held
+};
+
+struct spinlock {
+    const char *name;
+    enum lock_rank rank;
+    bool is_locked; // atomic
+};
+
+#define SPINLOCK(name_, rank_)                                                                     \
+    {                                                                                              \
+        .name = (name_), .rank = (rank_)                                                           \
+    }
+
+// Spins until the lock is free. In any context but NMI, #DF and #MC.
+irq_state_t spinlock_lock(struct spinlock *lock);
+
+// Never spins; false if the lock is taken, with the interrupt state as it was.
+bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out);
+
+// Restores the interrupt state that spinlock_lock returned.
+void spinlock_unlock(struct spinlock *lock, irq_state_t state);
+
+bool spinlock_is_locked(const struct spinlock *lock);
+
+// The locks that this CPU holds, outermost first: NULL from the index of the first free place on.
+// For reports; in any context.
+const struct spinlock *spinlock_held(unsigned index);
+
+// Frees all of them, for a test runner that has abandoned their holder.
+void spinlock_abandon_all(void);

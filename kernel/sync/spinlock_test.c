@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "sync/spinlock.h"
+
+#include "ktest.h"
+
+static struct spinlock outer = SPINLOCK("outer", LOCK_RANK_TEST);
+static struct spinlock inner = SPINLOCK("inner", LOCK_RANK_TEST_INNER);
+static struct spinlock peer = SPINLOCK("peer", LOCK_RANK_TEST);
+
+static void exit(struct ktest *test)
+{
+    (void)test;
+    spinlock_abandon_all(); // a test that panics leaves its locks
+    cpu_disable_interrupts();
+}
+
+KTEST_SUITE(spinlock, .exit = exit);
+
+KTEST(spinlock, lock_and_unlock_change_the_state)
+{
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&outer));
+    irq_state_t state = spinlock_lock(&outer);
+    bool is_locked = spinlock_is_locked(&outer);
+    spinlock_unlock(&outer, state);
+    KTEST_EXPECT_TRUE(test, is_locked);
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&outer));
+}
+
+KTEST_ATTR(spinlock, holder_runs_with_interrupts_off, .proves = "4.3.3");
+KTEST(spinlock, holder_runs_with_interrupts_off)
+{
+    cpu_enable_interrupts();
+    irq_state_t state = spinlock_lock(&outer);
+    bool is_enabled_within = cpu_interrupts_enabled();
+    irq_state_t inner_state = spinlock_lock(&inner);
+    spinlock_unlock(&inner, inner_state);
+    bool is_enabled_after_inner = cpu_interrupts_enabled();
+    spinlock_unlock(&outer, state);
+    bool is_enabled_after = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+
+    KTEST_EXPECT_FALSE(test, is_enabled_within);
+    KTEST_EXPECT_FALSE(test, is_enabled_after_inner);
+    KTEST_EXPECT_TRUE(test, is_enabled_after);
+}
+
+KTEST(spinlock, interrupts_that_were_off_stay_off)
+{
+    irq_state_t state = spinlock_lock(&outer);
+    spinlock_unlock(&outer, state);
+    KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
+}
+
+KTEST(spinlock, try_lock_fails_on_a_taken_lock_and_changes_nothing)
+{
+    irq_state_t state = spinlock_lock(&outer);
+    irq_state_t other = {true};
+    bool is_taken = spinlock_try_lock(&outer, &other);
+    spinlock_unlock(&outer, state);
+    KTEST_EXPECT_FALSE(test, is_taken);
+    KTEST_EXPECT_TRUE(test, other.is_enabled);
+
+    cpu_enable_interrupts();
+    bool is_free = spinlock_try_lock(&outer, &other);
+    bool is_enabled_within = cpu_interrupts_enabled();
+    spinlock_unlock(&outer, other);
+    bool is_enabled_after = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_TRUE(test, is_free);
+    KTEST_EXPECT_FALSE(test, is_enabled_within);
+    KTEST_EXPECT_TRUE(test, is_enabled_after);
+}
+
+KTEST(spinlock, failed_try_lock_gives_interrupts_back)
+{
+    outer.is_locked = true; // as if another CPU held it
+    cpu_enable_interrupts();
+    irq_state_t state;
+    bool is_taken = spinlock_try_lock(&outer, &state);
+    bool is_enabled = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    outer.is_locked = false;
+    KTEST_EXPECT_FALSE(test, is_taken);
+    KTEST_EXPECT_TRUE(test, is_enabled);
+}
+
+KTEST(spinlock, held_locks_are_listed_outermost_first)
+{
+    KTEST_ASSERT_NULL(test, spinlock_held(0));
+    irq_state_t outer_state = spinlock_lock(&outer);
+    irq_state_t inner_state = spinlock_lock(&inner);
+    const struct spinlock *first = spinlock_held(0);
+    const struct spinlock *second = spinlock_held(1);
+    const struct spinlock *third = spinlock_held(2);
+    spinlock_unlock(&inner, inner_state);
+    spinlock_unlock(&outer, outer_state);
+    KTEST_EXPECT_PTR_EQ(test, first, &outer);
+    KTEST_EXPECT_PTR_EQ(test, second, &inner);
+    KTEST_EXPECT_NULL(test, third);
+    KTEST_EXPECT_NULL(test, spinlock_held(0));
+}
+
+KTEST(spinlock, abandoned_locks_are_free_again)
+{
+    (void)spinlock_lock(&outer);
+    (void)spinlock_lock(&inner);
+    spinlock_abandon_all();
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&outer));
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&inner));
+    KTEST_EXPECT_NULL(test, spinlock_held(0));
+}
+
+KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
+           .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
+KTEST(spinlock, taking_a_lock_twice_panics)
+{
+    (void)test;
+    (void)spinlock_lock(&outer);
+    (void)spinlock_lock(&outer);
+}
+
+KTEST_ATTR(spinlock, taking_a_lower_rank_inside_panics,
+           .outcome = KTEST_PANIC("lock outer (rank 0) is taken inside of inner (rank 1)"));
+KTEST(spinlock, taking_a_lower_rank_inside_panics)
+{
+    (void)test;
+    (void)spinlock_lock(&inner);
+    (void)spinlock_lock(&outer);
+}
+
+KTEST_ATTR(spinlock, taking_the_same_rank_inside_panics,
+           .outcome = KTEST_PANIC("lock peer (rank 0) is taken inside of outer (rank 0)"));
+KTEST(spinlock, taking_the_same_rank_inside_panics)
+{
+    (void)test;
+    (void)spinlock_lock(&outer);
+    (void)spinlock_lock(&peer);
+}
+
+KTEST_ATTR(spinlock, unlocking_out_of_order_panics,
+           .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"));
+KTEST(spinlock, unlocking_out_of_order_panics)
+{
+    (void)test;
+    irq_state_t state = spinlock_lock(&outer);
+    (void)spinlock_lock(&inner);
+    spinlock_unlock(&outer, state);
+}
+
+KTEST_ATTR(spinlock, unlocking_a_free_lock_panics,
+           .outcome = KTEST_PANIC("lock outer is given back, but none is the last one taken"));
+KTEST(spinlock, unlocking_a_free_lock_panics)
+{
+    (void)test;
+    spinlock_unlock(&outer, (irq_state_t){false});
+}
+
+KTEST(irq_state, nested_saves_restore_what_was)
+{
+    cpu_enable_interrupts();
+    irq_state_t first = irq_save();
+    irq_state_t second = irq_save();
+    irq_restore(second);
+    bool is_enabled_within = cpu_interrupts_enabled();
+    irq_restore(first);
+    bool is_enabled_after = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+
+    KTEST_EXPECT_TRUE(test, first.is_enabled);
+    KTEST_EXPECT_FALSE(test, second.is_enabled);
+    KTEST_EXPECT_FALSE(test, is_enabled_within);
+    KTEST_EXPECT_TRUE(test, is_enabled_after);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+//
+// Lines of the protocol (docs/protocol.md). A line is put together in memory and sent in one go,
+// so that a fault in the middle of it leaves nothing half said; the sums for the totals line are
+// kept on the way.
+#pragma once
+
+#include <stdarg.h>
+
+#include "ktest.h"
+
+// Values are cut off beyond this many escaped bytes, so that a line stays below its limit.
+#define STREAM_VALUE_MAX 140
+
+void stream_begin(const char *text); // starts a line; `text` is sent as it is
+void stream_text(const char *text);  // unescaped, for our own words
+void stream_number(uint64_t value);
+void stream_end(void); // sends the line
+
+// " key=value", escaped.
+void stream_field(const char *key, const char *value);
+void stream_field_number(const char *key, uint64_t value);
+void stream_field_hex(const char *key, uint64_t value);
+
+// Unescaped, but with everything that is not printable ASCII as '?': for KTAP's own lines.
+void stream_printable(const char *text);
+
+uint64_t stream_line_count(void);
+uint32_t stream_crc32(void);
+
+// printf for messages: %s %d %i %u %x %c %p %% with the lengths h, l, ll, z, no width. Anything else is
+// copied as it stands. Always terminates.
+void ktest_vformat(char *buffer, size_t size_bytes, const char *format, va_list arguments);
+void ktest_format(char *buffer, size_t size_bytes, const char *format, ...) KTEST_PRINTF(3, 4);

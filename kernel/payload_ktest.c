@@ -96,7 +96,7 @@ static struct ktest_machine_state machine_state(const struct trap_frame *f,
         .registers = storage->registers,
         .register_count = STATE_REGISTERS,
         .backtrace = storage->backtrace,
-        .backtrace_count = backtrace_walk(f->rip, f->rbp, storage->backtrace, KTEST_BACKTRACE_MAX),
+        .backtrace_count = backtrace_walk(f, storage->backtrace, KTEST_BACKTRACE_MAX),
     };
 }
 

@@ -2,8 +2,8 @@
 //
 // Where to go on when a test is abandoned: setjmp and longjmp for a kernel. RFLAGS, and with them
 // the interrupt flag, are part of the context, and so are the segments: the CPU makes SS null when
-// it changes to an interrupt stack, and only iretq would bring it back. Leaving an exception handler this way is fine for
-// everything but an NMI, which only iretq ends.
+// it changes to an interrupt stack, and only iretq would bring it back. Leaving an exception
+// handler this way is fine for everything but an NMI, which only iretq ends.
 #pragma once
 
 #include "ktest.h"

@@ -146,7 +146,7 @@ struct ktest_record {
     static const struct ktest_record *id_##_pointer                                                \
         __attribute__((section(".ktests"), used)) = &id_##_record
 
-// KTEST(suite, name) { ... }: a test. Its attributes, if any, stand before or behind it in the file.
+// KTEST(suite, name) { ... }: a test. Its attributes, if any, stand before or behind it.
 // The attributes are a tentative definition here, which KTEST_ATTR completes: legal C, but some
 // warning lists call it redundant.
 #define KTEST(suite_, name_) KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_)

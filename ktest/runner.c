@@ -119,7 +119,7 @@ static void judge_checks(struct ktest *test, bool is_skipped)
               (unsigned long long)test->failure_count, (unsigned long long)test->check_count);
     } else if (is_skipped && test->verdict == KTEST_VERDICT_PASS) {
         test->verdict = KTEST_VERDICT_SKIP; // ktest_skip has set the reason
-    } else if (test->check_count == 0) {
+    } else if (test->check_count == 0 && test->verdict == KTEST_VERDICT_PASS) {
         judge(test, KTEST_VERDICT_ERROR, "it asserted nothing");
     }
 }
@@ -225,7 +225,7 @@ static struct suite suite_at(const struct ktest_record **first)
     return suite;
 }
 
-// A suite's own fixtures run within its first and its last test, so that what they do has a verdict.
+// A suite's own fixtures run within its first and its last test: so what they do has a verdict.
 // When suite_init fails, no test of the suite runs.
 static void run_in_suite(struct ktest *test, struct suite *suite, bool is_first, bool is_last)
 {

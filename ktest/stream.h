@@ -28,7 +28,7 @@ void stream_printable(const char *text);
 uint64_t stream_line_count(void);
 uint32_t stream_crc32(void);
 
-// printf for messages: %s %d %i %u %x %c %p %% with the lengths h, l, ll, z, no width. Anything else is
-// copied as it stands. Always terminates.
+// printf for messages: %s %d %i %u %x %c %p %% with the lengths h, l, ll, z, without width or
+// flags. Anything else is copied as it stands. Always terminates.
 void ktest_vformat(char *buffer, size_t size_bytes, const char *format, va_list arguments);
 void ktest_format(char *buffer, size_t size_bytes, const char *format, ...) KTEST_PRINTF(3, 4);

@@ -58,7 +58,7 @@ static void write_report(const struct writer *writer, const struct panic_report 
         format_write(writer, "holding lock %s\n", spinlock_held(i)->name);
     }
     write_registers(writer, report->frame, report->cr2);
-    backtrace_write(writer, report->frame->rip, report->frame->rbp);
+    backtrace_write(writer, report->frame);
 }
 
 [[gnu::noreturn]] static void die(const struct panic_report *report)

@@ -22,7 +22,8 @@ extern trap_dispatch
 global trap_stubs
 
 ; Vectors for which the CPU pushes an error code: 8, 10 to 14, 17, 21, 29, 30.
-%define has_error_code(v) (v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 || v == 29 || v == 30)
+%define has_error_code(v) (v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 || v == 29 || \
+                           v == 30)
 
 section .text progbits alloc exec nowrite align=16
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the kernel from outside: its file, its build, its boots. Meson runs them.
+
+FAULTLINE_BUILD names the build folder; `build` of this checkout if it is not set.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "harness"))
+
+
+@pytest.fixture(scope="session")
+def build() -> Path:
+    return Path(os.environ.get("FAULTLINE_BUILD", ROOT / "build"))
+
+
+@pytest.fixture(scope="session")
+def kernel(build: Path) -> Path:
+    return build / "faultline.elf"
+
+
+@pytest.fixture(scope="session")
+def has_tests() -> bool:
+    return os.environ.get("FAULTLINE_KTEST", "true") == "true"
+
+
+def output(*command: object) -> List[str]:
+    """The lines that a command prints; it has to succeed."""
+    words = [str(word) for word in command]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()

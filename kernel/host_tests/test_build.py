@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What the build promises: no hosted header, nothing stale, clear refusals, a clean layering."""
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+from judge.elf import Image
+from judge.model import Isolation, OutcomeKind
+from tests.proves import proves
+
+from conftest import ROOT, output
+
+# From the bottom up: each may include itself and what stands before it.
+LAYERS = ["lib", "arch", "boot", "sync", "debug", "mm", "irq", "time", "drivers", "task", "monitor"]
+SOURCES = sorted(path for suffix in ("c", "h") for path in (ROOT / "kernel").rglob(f"*.{suffix}"))
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+
+@proves("1.7")
+def test_sources_see_only_the_compilers_own_headers(build: Path) -> None:
+    commands = json.loads((build / "compile_commands.json").read_text())
+    own = {argument[len("-idirafter"):] for command in commands
+           for argument in shlex.split(command["command"]) if argument.startswith("-idirafter")}
+    assert len(own) == 1, "every kernel source is compiled with the compiler's own headers"
+    allowed = [*(Path(folder) for folder in own), ROOT, build]
+    headers = [(build / line.strip()).resolve() for line in output("ninja", "-C", build, "-t", "deps")
+               if line.startswith("    ") and "host" not in line]
+    kernel_headers = [header for header in headers if header.suffix == ".h"]
+    assert len(kernel_headers) > 100
+    foreign = {str(header) for header in kernel_headers
+               if not any(folder.resolve() in header.parents for folder in allowed)
+               and not is_host_header(header)}
+    assert not foreign
+
+
+def is_host_header(header: Path) -> bool:
+    """Natively built host tests use the C library; the test below sees that the kernel doesn't."""
+    return str(header).startswith("/usr/include/")
+
+
+def test_kernel_objects_depend_on_no_hosted_header(build: Path) -> None:
+    target = ""
+    found: List[str] = []
+    for line in output("ninja", "-C", build, "-t", "deps"):
+        if line.endswith("(VALID)"):
+            target = line.split(":")[0]
+        elif "libkernel" in target and "/usr/include/" in line:
+            found.append(f"{target}: {line.strip()}")
+    assert not found
+
+
+def test_assembly_is_rebuilt_with_what_it_includes(build: Path) -> None:
+    for source in (ROOT / "kernel").rglob("*.asm"):
+        included = re.findall(r'^%include "([^"]+)"', source.read_text(), re.MULTILINE)
+        inputs = output("ninja", "-C", build, "-t", "query", f"kernel/{source.name}.o")
+        for name in included:
+            assert any(line.strip().endswith(name) for line in inputs), f"{source.name}: {name}"
+
+
+@proves("1.6")
+def test_native_configure_ends_with_the_right_command(tmp_path: Path) -> None:
+    run = subprocess.run(["meson", "setup", str(tmp_path / "native"), str(ROOT)],
+                         capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "meson setup build --cross-file cross/x86_64-elf.ini -Dktest=true" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_includes_go_downwards(path: Path) -> None:
+    layer = layer_of(path.relative_to(ROOT / "kernel"))
+    for name in INCLUDE.findall(path.read_text()):
+        if name.startswith(("lib/", "arch/", "boot/", "sync/", "debug/", "mm/", "drivers/")):
+            assert LAYERS.index(name.split("/")[0]) <= layer, f"{name} is above"
+    if layer < len(LAYERS) and not path.stem.endswith("_test"):
+        assert "ktest.h" not in INCLUDE.findall(path.read_text())
+
+
+def layer_of(path: Path) -> int:
+    """main.c and its neighbours stand above all layers, and so do host programs."""
+    is_layer = path.parts[0] in LAYERS and not path.name.startswith("host_")
+    return LAYERS.index(path.parts[0]) if is_layer else len(LAYERS)
+
+
+@pytest.mark.parametrize("header", [path for path in SOURCES if path.suffix == ".h"],
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_headers_compile_alone(build: Path, header: Path) -> None:
+    assert compiles(build, f'#include "{header.relative_to(ROOT / "kernel")}"\n') == ""
+
+
+REFUSED: Dict[str, str] = {
+    "an ignored error": '#include "lib/error.h"\nenum error f(void);\nvoid g(void);\n'
+                        "void g(void) { f(); }",
+    "a virtual address for a physical one":
+        '#include "lib/addr.h"\nvoid f(phys_addr_t);\nvoid g(virt_addr_t a);\n'
+        "void g(virt_addr_t a) { f(a); }",
+    "a number for an address":
+        '#include "lib/addr.h"\nvoid f(phys_addr_t);\nvoid g(void);\nvoid g(void) { f(0x1000); }',
+    "a handler without the error code for a vector that has one":
+        '#include "arch/x86_64/trap.h"\nvoid h(struct trap_frame *);\nvoid g(void);\n'
+        "void g(void) { trap_set_coded_handler(VECTOR_PAGE_FAULT, h); }",
+    "a vector with an error code as one without":
+        '#include "arch/x86_64/trap.h"\nvoid h(struct trap_frame *);\nvoid g(void);\n'
+        "void g(void) { trap_set_handler(VECTOR_PAGE_FAULT, h); }",
+    "a format that does not fit its argument":
+        '#include "lib/panic.h"\nvoid g(void);\nvoid g(void) { panic("%s", 1); }',
+    "a log line whose format does not fit":
+        '#include "debug/log.h"\nvoid g(void);\nvoid g(void) { log_info("x", "%d", "1"); }',
+    "a function that returns although it must not":
+        "[[gnu::noreturn]] void g(void);\nvoid g(void) { }",
+    "a hosted header": "#include <stdio.h>",
+    "a pointer for an array":
+        '#include "lib/bits.h"\nunsigned long g(int *p);\n'
+        "unsigned long g(int *p) { return ARRAY_SIZE(p); }",
+}
+
+
+@proves("1.3", "5.2", "3.12")
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
+    assert "error" in compiles(build, REFUSED[mistake] + "\n")
+
+
+def compiles(build: Path, source: str) -> str:
+    """The compiler's words about a source, as the kernel's own are compiled; "" if none."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
+    words = shlex.split(command["command"])
+    for option, count in (("-o", 2), ("-c", 2), ("-MQ", 2), ("-MF", 2), ("-MD", 1)):
+        if option in words:
+            at = words.index(option)
+            del words[at:at + count]
+    run = subprocess.run([*words, "-Werror", "-c", "-o", "/dev/null", "-x", "c", "-"], input=source,
+                         capture_output=True, text=True, cwd=command["directory"], check=False)
+    assert (run.returncode != 0) == ("error" in run.stderr)
+    return run.stderr
+
+
+@proves("4.1.2")
+def test_meson_has_a_test_for_every_declared_outcome(build: Path, kernel: Path,
+                                                     has_tests: bool) -> None:
+    if not has_tests:
+        pytest.skip("this kernel is built without tests")
+    tests = Image(kernel).tests
+    names = [test.full_name.partition(".")[2] for test in tests
+             if test.outcome.kind is not OutcomeKind.PASS or test.isolation is Isolation.BOOT]
+    assert len(set(names)) == len(names), "names of tests with an outcome differ without suite too"
+    introspected = json.loads("\n".join(output("meson", "introspect", "--tests", build)))
+    in_meson = [test["name"] for test in introspected if "outcome" in test["suite"][0]]
+    assert sorted(in_meson) == sorted(names), "kernel/meson.build lists them: declared_outcomes"
+    assert not [test["name"] for test in introspected if ":" in test["name"]]
+
+
+def test_every_source_names_its_licence() -> None:
+    suffixes = {".c", ".h", ".asm", ".inc", ".ld", ".py", ".sh", ".ini", ".build"}
+    folders = ["kernel", "ktest", "harness", "cross", "docs"]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")
+             if path.suffix in suffixes]
+    assert len(files) > 100
+    for path in [*files, ROOT / "dev", ROOT / ".ci/run"]:
+        assert "SPDX-License-Identifier: MIT" in path.read_text()[:200], path

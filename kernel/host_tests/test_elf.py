@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's file: what is in it, what must not be, and how it is to be loaded."""
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+from elftools.elf.elffile import ELFFile
+from tests.proves import proves
+
+from conftest import output
+
+EXECUTABLE, WRITABLE = 1, 2
+MULTIBOOT2_MAGIC = 0xE85250D6
+# A disassembled instruction: address, bytes, text.
+INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(.+)$")
+VECTOR_REGISTER = re.compile(r"%(?:[xyz]?mm\d|st\b)|\b(?:f(?:n?init|ld|st|add|mul|div|wait)\w*)\b")
+BELOW_STACK_POINTER = re.compile(r"-0x[0-9a-f]+\(%rsp[,)]")
+
+
+def read(kernel: Path) -> ELFFile:
+    return ELFFile(kernel.open("rb"))
+
+
+def symbols(kernel: Path) -> Dict[str, int]:
+    table = read(kernel).get_section_by_name(".symtab")
+    return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
+
+
+def instructions(build: Path) -> Iterator[Tuple[str, str, str]]:
+    """(object, function, instruction) of all that is linked into the kernel."""
+    member = function = ""
+    for line in output("objdump", "-d", build / "kernel/libkernel.a"):
+        if match := re.match(r"^(\S+):\s+file format", line):
+            member = match[1]
+        elif match := re.match(r"^[0-9a-f]+ <(.+)>:$", line):
+            function = match[1]
+        elif match := INSTRUCTION.match(line):
+            yield member, function, match[1]
+
+
+@proves("1.1")
+def test_is_complete_and_static(kernel: Path) -> None:
+    elf = read(kernel)
+    kinds = {segment["p_type"] for segment in elf.iter_segments()}
+    assert elf["e_type"] == "ET_EXEC"
+    assert not kinds & {"PT_INTERP", "PT_DYNAMIC"}
+    assert output("nm", "-u", kernel) == []
+
+
+@proves("2.1.4")
+def test_is_for_64_bit_little_endian(kernel: Path) -> None:
+    elf = read(kernel)
+    assert (elf.elfclass, elf.little_endian, elf["e_machine"]) == (64, True, "EM_X86_64")
+    assert all(symbols(kernel)[name] >= 0xFFFFFFFF80000000 for name in ("kernel_main", "panic_at"))
+
+
+@proves("1.2")
+def test_entry_is_start(kernel: Path) -> None:
+    table = read(kernel).get_section_by_name(".symtab")
+    (start,) = table.get_symbol_by_name("_start")
+    assert start["st_info"]["bind"] == "STB_GLOBAL"
+    assert read(kernel)["e_entry"] == start["st_value"]
+
+
+@proves("2.3.4")
+def test_no_segment_is_writable_and_executable(kernel: Path) -> None:
+    loaded = [s for s in read(kernel).iter_segments() if s["p_type"] == "PT_LOAD"]
+    flags = [segment["p_flags"] & 7 for segment in loaded]
+    assert sorted(flags) == [4, 5, 5, 6, 6], "r--, r-x twice, rw- twice"
+    assert all(segment["p_paddr"] % 4096 == 0 for segment in loaded)
+
+
+@proves("1.5")
+def test_nothing_is_loaded_for_unwinding(kernel: Path) -> None:
+    names = {section.name for section in read(kernel).iter_sections()}
+    assert not names & {".eh_frame", ".eh_frame_hdr", ".gcc_except_table"}
+
+
+@proves("2.1.2")
+def test_only_tests_use_floating_point_registers(build: Path) -> None:
+    found = [(member, function, text) for member, function, text in instructions(build)
+             if VECTOR_REGISTER.search(text) and "_test.c" not in member]
+    assert not found
+    # The search itself works: the tests raise #UD and #NM with such instructions.
+    texts = [text for member, _, text in instructions(build) if "cpu_test" in member]
+    if texts:
+        assert any("xorps" in text for text in texts)
+        assert sum(bool(VECTOR_REGISTER.search(text)) for text in texts) >= 2
+
+
+@proves("2.1.1")
+def test_nothing_lies_below_the_stack_pointer(build: Path) -> None:
+    found = [(member, function, text) for member, function, text in instructions(build)
+             if BELOW_STACK_POINTER.search(text)]
+    assert not found
+
+
+@proves("2.2.2")
+def test_no_memory_function_calls_itself(build: Path) -> None:
+    names = ("memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen")
+    relocations: Dict[str, List[str]] = {}
+    function = ""
+    for line in output("objdump", "-dr", build / "kernel/libkernel.a"):
+        if match := re.match(r"^[0-9a-f]+ <(.+)>:$", line):
+            function = match[1]
+        elif match := re.search(r"\b(?:call|jmp)\s+[0-9a-f]+ <(\w+)>|R_X86_64_P\S+\s+(\w+)", line):
+            relocations.setdefault(function, []).append(match[1] or match[2])
+    assert "memcmp" in relocations["bcmp"], "the search finds calls"
+    for name in names:
+        assert name not in [target for target in relocations.get(name, ()) if target == name
+                            and "+" not in target]
+
+
+@proves("2.3.2")
+def test_multiboot2_header_is_where_grub_looks(kernel: Path) -> None:
+    head = kernel.read_bytes()[:32768]
+    (offset,) = [at for at in range(0, len(head) - 16, 8)
+                 if struct.unpack_from("<I", head, at)[0] == MULTIBOOT2_MAGIC]
+    magic, architecture, length, checksum = struct.unpack_from("<IIII", head, offset)
+    assert (magic + architecture + length + checksum) % (1 << 32) == 0
+    subprocess.run(["grub-file", "--is-x86-multiboot2", str(kernel)], check=True)
+
+
+@proves("2.3.3")
+def test_pvh_note_names_the_entry(kernel: Path) -> None:
+    section = read(kernel).get_section_by_name(".note.pvh")
+    (note,) = section.iter_notes()
+    assert note["n_name"] == "Xen"
+    assert struct.unpack("<I", note["n_descdata"])[0] == symbols(kernel)["pvh_start"]
+
+
+def test_symbol_table_agrees_with_the_file(kernel: Path) -> None:
+    """The second link has not moved what the first one named."""
+    elf = read(kernel)
+    all_symbols = {symbol.name: symbol for symbol in
+                   elf.get_section_by_name(".symtab").iter_symbols()}
+    start = all_symbols["text_start"]["st_value"]
+    addresses = {(s["st_value"], s.name) for s in
+                 elf.get_section_by_name(".symtab").iter_symbols()}
+    table, count = (all_symbols[name]["st_value"] for name in ("symbol_table", "symbol_count"))
+    (rows,) = struct.unpack("<Q", memory(elf, count, 8))
+    assert rows > 50
+    for row in range(rows):
+        offset, _, name = struct.unpack("<IIQ", memory(elf, table + 16 * row, 16))
+        text = memory(elf, name, 256).split(b"\0")[0].decode()
+        assert (start + offset, text) in addresses, text
+
+
+def memory(elf: ELFFile, address: int, size: int) -> bytes:
+    for segment in elf.iter_segments():
+        offset = address - segment["p_vaddr"]
+        if segment["p_type"] == "PT_LOAD" and 0 <= offset < segment["p_filesz"]:
+            data: bytes = segment.data()
+            return data[offset:offset + size]
+    raise AssertionError(f"{address:#x} is not in the file")
+
+
+@proves("4.1.4")
+def test_without_ktest_nothing_of_it_is_left(kernel: Path, has_tests: bool) -> None:
+    names = symbols(kernel)
+    found = [name for name in names if "ktest" in name.lower() and "ktest_records" not in name]
+    sections = {section.name for section in read(kernel).iter_sections()}
+    assert bool(found) == has_tests
+    assert (".ktests" in sections) == has_tests
+    text = kernel.read_bytes()
+    assert (b"#:ktest_" in text) == has_tests
+    assert (b"KTAP version" in text) == has_tests

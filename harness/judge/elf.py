@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel's ELF file says of itself: its tests, its build id and its symbols.
+
+The layouts of .ktests are those of ktest/ktest.h, for 64- and for 32-bit kernels. The file is read
+with struct: importing pyelftools takes 45 ms of CPU, more than QEMU needs for a run, so that it is
+left to symbolize.py, which only a failure calls.
+"""
+from __future__ import annotations
+
+import bisect
+import struct
+from functools import cached_property
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+
+from .model import Isolation, Needs, Outcome, OutcomeKind, Refusal, Test
+
+PT_LOAD = 1
+SHT_SYMTAB, SHT_NOTE, SHT_NOBITS = 2, 7, 8
+NT_GNU_BUILD_ID = 3
+STT_SECTION, STT_FILE = 3, 4
+
+RECORD_MAGIC = 0x3153544B  # KTEST_RECORD_MAGIC
+RECORD_CASE, RECORD_SUITE = 1, 2
+STRING_BYTES = 4096  # the longest that a record may point to
+
+NOT_ELF = (struct.error, ValueError, IndexError, OverflowError)  # what broken tables lead to
+
+
+class Section(NamedTuple):
+    name: str
+    kind: int
+    address: int
+    offset: int
+    size: int
+    link: int
+
+
+class Segment(NamedTuple):
+    address: int
+    offset: int
+    file_size: int
+    memory_size: int
+
+
+class Symbol(NamedTuple):
+    address: int
+    size: int
+    name: str
+
+
+class Layout(NamedTuple):
+    """The structures whose fields depend on the size of an address."""
+
+    address: struct.Struct
+    header: struct.Struct  # from e_type on
+    segment: struct.Struct
+    section: struct.Struct
+    symbol: struct.Struct
+    record: struct.Struct
+    attr: struct.Struct
+
+
+def _layout(order: str, is_64_bit: bool) -> Layout:
+    word = "Q" if is_64_bit else "I"
+    formats = (
+        word,
+        f"HHI{word}{word}{word}IHHHHHH",
+        "IIQQQQQQ" if is_64_bit else "IIIIIIII",
+        f"II{word}{word}{word}{word}II{word}{word}",
+        "IBBHQQ" if is_64_bit else "IIIBBH",
+        f"II{word}{word}{word}II{word}{word}{word}",
+        f"QQQQIIII{word}{word}IIII{word}",
+    )
+    return Layout(*(struct.Struct(order + text) for text in formats))
+
+
+class Image:
+    """A kernel's ELF file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._bytes = path.read_bytes()
+        except OSError as error:
+            raise Refusal(f"The kernel {path} cannot be read: {error.strerror}.") from error
+        try:
+            self._read_tables()
+            self.build_id = self._build_id()  # in hexadecimal; "" if the linker made none
+            self.tests = self._tests()  # all of them, in the order in which the kernel runs them
+        except NOT_ELF as error:
+            raise Refusal(f"{path} is not a whole ELF file: {error}.") from error
+
+    def _read_tables(self) -> None:
+        if self._bytes[:4] != b"\x7fELF":
+            raise ValueError("it does not begin with the magic number")
+        self._is_64_bit = self._bytes[4] == 2
+        self._layout = _layout("<" if self._bytes[5] == 1 else ">", self._is_64_bit)
+        fields = self._layout.header.unpack_from(self._bytes, 16)
+        segments_at, sections_at = fields[4], fields[5]
+        segment_count, section_count, names_index = fields[9], fields[11], fields[12]
+        self._segments = list(self._read_segments(segments_at, segment_count))
+        self._sections = self._read_sections(sections_at, section_count, names_index)
+
+    def _read_segments(self, offset: int, count: int) -> Iterator[Segment]:
+        for index in range(count):
+            fields = self._layout.segment.unpack_from(
+                self._bytes, offset + index * self._layout.segment.size)
+            if fields[0] == PT_LOAD and self._is_64_bit:
+                yield Segment(fields[3], fields[2], fields[5], fields[6])
+            elif fields[0] == PT_LOAD:
+                yield Segment(fields[2], fields[1], fields[4], fields[5])
+
+    def _read_sections(self, offset: int, count: int, names_index: int) -> List[Section]:
+        step = self._layout.section.size
+        rows = [self._layout.section.unpack_from(self._bytes, offset + index * step)
+                for index in range(count)]
+        names = rows[names_index][4] if rows else 0
+        return [Section(self._name(names + row[0]), row[1], row[3], row[4], row[5], row[6])
+                for row in rows]
+
+    def _name(self, offset: int) -> str:
+        end = self._bytes.index(b"\0", offset)
+        return self._bytes[offset:end].decode("utf-8", "replace")
+
+    def _section(self, name: str) -> Optional[Section]:
+        return next((each for each in self._sections if each.name == name), None)
+
+    # --- Memory as the loader would lay it out ----------------------------------------------------
+
+    def memory(self, address: int, size: int) -> bytes:
+        """Up to `size` bytes at a virtual address; what no file byte backs is zero."""
+        for segment in self._segments:
+            start = address - segment.address
+            if 0 <= start < segment.memory_size:
+                size = min(size, segment.memory_size - start)
+                stored = min(size, max(0, segment.file_size - start))
+                offset = segment.offset + start
+                return self._bytes[offset:offset + stored].ljust(size, b"\0")
+        raise Refusal(f"A record of .ktests in {self.path} points to 0x{address:x}, "
+                      "which no segment holds.")
+
+    def _unpack(self, layout: struct.Struct, address: int) -> Tuple[int, ...]:
+        data = self.memory(address, layout.size)
+        if len(data) < layout.size:
+            raise Refusal(f"A record of .ktests in {self.path} at 0x{address:x} is cut short.")
+        return layout.unpack(data)
+
+    def _string(self, address: int) -> str:
+        if address == 0:
+            return ""
+        return self.memory(address, STRING_BYTES).partition(b"\0")[0].decode("utf-8", "replace")
+
+    # --- Identity ---------------------------------------------------------------------------------
+
+    def _build_id(self) -> str:
+        for section in self._sections:
+            if section.kind == SHT_NOTE:
+                for name, kind, description in self._notes(section):
+                    if name == b"GNU\0" and kind == NT_GNU_BUILD_ID:
+                        return description.hex()
+        return ""
+
+    def _notes(self, section: Section) -> Iterator[Tuple[bytes, int, bytes]]:
+        header = struct.Struct(self._layout.address.format[0] + "III")
+        offset, end = section.offset, section.offset + section.size
+        while offset + header.size <= min(end, len(self._bytes)):
+            name_size, size, kind = header.unpack_from(self._bytes, offset)
+            name_at = offset + header.size
+            data_at = name_at + (name_size + 3) // 4 * 4
+            yield (self._bytes[name_at:name_at + name_size], kind,
+                   self._bytes[data_at:data_at + size])
+            offset = data_at + (size + 3) // 4 * 4
+
+    # --- Tests ------------------------------------------------------------------------------------
+
+    def _tests(self) -> Tuple[Test, ...]:
+        section = self._section(".ktests")
+        if section is None or section.kind == SHT_NOBITS:
+            return ()
+        data = self._bytes[section.offset:section.offset + section.size]
+        if len(data) % self._layout.address.size:
+            raise Refusal(f"The section .ktests of {self.path} is not an array of pointers.")
+        pointers = (pointer for (pointer,) in self._layout.address.iter_unpack(data))
+        found = [test for test in map(self._record, pointers) if test is not None]
+        return tuple(sorted(found, key=lambda test: (test.suite.encode(), test.name.encode())))
+
+    def _record(self, pointer: int) -> Optional[Test]:
+        magic, kind, suite, name, file, line, _, _, attr, _ = self._unpack(
+            self._layout.record, pointer)
+        if magic != RECORD_MAGIC or kind not in (RECORD_CASE, RECORD_SUITE):
+            raise Refusal(f"{self.path} has a record in .ktests that this harness does not know: "
+                          "it was built with another version of ktest.h.")
+        if kind == RECORD_SUITE:
+            return None
+        return self._case(self._string(suite), self._string(name), self._string(file), line, attr)
+
+    def _case(self, suite: str, name: str, file: str, line: int, attr: int) -> Test:
+        error, mask, start, size, kind, vector, ist, _, text, symbol, \
+            isolation, timeout_ms, needs, _, proves = self._unpack(self._layout.attr, attr)
+        try:
+            outcome = Outcome(OutcomeKind(kind), vector, error, mask, start, size, ist,
+                              self._string(text), self._string(symbol))
+            return Test(suite, name, file, line, outcome, Isolation(isolation), timeout_ms,
+                        _known_needs(needs), tuple(self._string(proves).split()))
+        except ValueError as problem:
+            raise Refusal(f"{suite}.{name} in {self.path} has an attribute that this harness "
+                          f"does not know: {problem}.") from problem
+
+    # --- Symbols ----------------------------------------------------------------------------------
+
+    @cached_property
+    def symbols(self) -> "Symbols":
+        table = self._section(".symtab")
+        try:
+            found = list(self._read_symbols(table)) if table else []
+        except NOT_ELF:  # costs names, not verdicts
+            found = []
+        return Symbols(found, [(each.address, each.address + each.memory_size)
+                               for each in self._segments])
+
+    def _read_symbols(self, table: Section) -> Iterator[Symbol]:
+        names = self._sections[table.link].offset
+        data = self._bytes[table.offset:table.offset + table.size]
+        for fields in self._layout.symbol.iter_unpack(data):
+            if self._is_64_bit:
+                name, info, _, section, address, size = fields
+            else:
+                name, address, size, info, _, section = fields
+            if name and section and info & 0xF not in (STT_SECTION, STT_FILE):
+                yield Symbol(address, size, self._name(names + name))
+
+
+def _known_needs(bits: int) -> Needs:
+    if bits & ~int(Needs.VGA):
+        raise ValueError(f"needs 0x{bits:x}")
+    return Needs(bits)
+
+
+class Symbols:
+    """Names of addresses in memory that is there. Without a size, one reaches up to the next."""
+
+    def __init__(self, symbols: List[Symbol], memory: List[Tuple[int, int]]) -> None:
+        self.all = sorted(symbols)
+        self._memory = memory
+        self._starts = sorted({each.address for each in symbols})
+        self._by_start: Dict[int, List[Symbol]] = {}
+        for each in self.all:
+            self._by_start.setdefault(each.address, []).append(each)
+
+    def find(self, address: int) -> Optional[Symbol]:
+        """The symbol that holds the address; the largest, where several begin there."""
+        found = self._at(address)
+        return max(found, key=lambda each: each.size) if found else None
+
+    def names(self, address: int) -> FrozenSet[str]:
+        """Every name of the address, also without the suffixes that compilers add to clones."""
+        found = {each.name for each in self._at(address)}
+        return frozenset(found | {name.partition(".")[0] for name in found} - {""})
+
+    def _at(self, address: int) -> List[Symbol]:
+        index = bisect.bisect_right(self._starts, address) - 1
+        if index < 0 or not any(start <= address < end for start, end in self._memory):
+            return []
+        start = self._starts[index]
+        return [each for each in self._by_start[start]
+                if each.size == 0 or address < start + each.size]

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""What the harness knows: tests as the ELF file declares them, and verdicts with their causes.
+
+A cause belongs to one test; a trouble discredits everything its boot said, so that each of the
+boot's tests ends as an error. Both have names of their own, which reports and tests rely on.
+"""
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Tuple, Union
+
+ROOT = Path(__file__).resolve().parents[2]  # the project that the folder harness/ is part of
+
+
+class Verdict(enum.IntEnum):
+    """Ordered: the worst of several wins."""
+
+    PASS = 0
+    SKIP = 1
+    FAIL = 2  # the code under test
+    ERROR = 3  # the test, or what surrounds it
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Cause(enum.Enum):
+    """Why one test did not pass."""
+
+    # The code under test.
+    ASSERTION = "assertion"
+    REPORTED = "reported"
+    FAULT = "fault"
+    DOUBLE_FAULT = "double-fault"
+    PANIC = "panic"
+    FAULT_MISSING = "fault-missing"
+    PANIC_MISSING = "panic-missing"
+    WRONG_FAULT = "wrong-fault"
+    WRONG_PANIC = "wrong-panic"
+    AFTERMATH = "aftermath"
+    TRIPLE_FAULT = "triple-fault"
+    RESET = "reset"
+    POWER_OFF = "power-off"
+    EXITED = "exited"
+    HANG = "hang"
+    # The test itself, or its surroundings.
+    GUEST_ERROR = "guest-error"
+    DISAGREEMENT = "disagreement"
+    NO_CHECKS = "no-checks"
+    TOO_MANY_BOOTS = "too-many-boots"
+    # Not a failure.
+    SKIPPED = "skipped"
+
+
+class Trouble(enum.Enum):
+    """Why nothing that a boot said can be believed."""
+
+    # The machine.
+    NOT_STARTED = "qemu-not-started"
+    NEVER_BEGAN = "kernel-never-began"
+    TESTS_NEVER_BEGAN = "tests-never-began"
+    DIED_EARLY = "died-before-tests"
+    REFUSED = "run-refused"
+    DIED_BETWEEN = "died-between-tests"
+    HUNG_BETWEEN = "hung-between-tests"
+    OUTSIDE_PANIC = "panic-outside-test"
+    VM_STOPPED = "vm-stopped"
+    KILLED = "killed"
+    CONSOLE_FLOOD = "console-flood"
+    TOO_LONG = "boot-too-long"
+    ABANDONED = "abandoned"
+    # The stream.
+    FLOOD = "flood"
+    GARBAGE = "garbage"
+    ECHO = "echo"
+    CONTROL_CHARACTER = "control-character"
+    NOT_ASCII = "not-ascii"
+    LINE_TOO_LONG = "line-too-long"
+    WRONG_PROTOCOL = "wrong-protocol"
+    SECOND_HEADER = "second-header"
+    DISORDER = "disorder"
+    DUPLICATE = "duplicate"
+    NUMBERING = "numbering"
+    PLAN = "plan-broken"
+    CONTRADICTION = "contradiction"
+    TOTALS = "wrong-totals"
+    CHECKSUM = "checksum"
+    LINE_COUNT = "line-count"
+    AFTER_TOTALS = "after-totals"
+    TRUNCATED = "truncated"
+    # The stream against what the harness knows.
+    WRONG_NONCE = "wrong-nonce"
+    WRONG_IMAGE = "wrong-image"
+    WRONG_REGISTRY = "wrong-registry"
+    WRONG_SELECTION = "wrong-selection"
+    UNPLANNED_TEST = "unplanned-test"
+    MISSING_TEST = "missing-test"
+    UNASKED_ORDER = "unasked-order"
+    # The end.
+    EXIT_WITHOUT_TOTALS = "exit-without-totals"
+    TOTALS_WITHOUT_EXIT = "totals-without-exit"
+    WRONG_STATUS = "wrong-exit-status"
+
+
+Reason = Union[Cause, Trouble]
+
+# Troubles that the next boot would meet again.
+HOPELESS = frozenset(
+    {Trouble.NOT_STARTED, Trouble.NEVER_BEGAN, Trouble.TESTS_NEVER_BEGAN, Trouble.DIED_EARLY,
+     Trouble.REFUSED, Trouble.WRONG_IMAGE, Trouble.WRONG_REGISTRY})
+
+
+class OutcomeKind(enum.IntEnum):
+    PASS = 0
+    PANIC = 1
+    FAULT = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a test has to end."""
+
+    kind: OutcomeKind = OutcomeKind.PASS
+    vector: int = 0
+    error: int = 0
+    mask: int = 0  # 0: every bit of the error code counts
+    start: int = 0
+    size_bytes: int = 0  # 0: the address is not checked
+    ist: int = 0  # 0: any
+    text: str = ""
+    symbol: str = ""  # "": not checked
+
+
+class Isolation(enum.IntEnum):
+    NONE = 0
+    BOOT = 1
+
+
+class Needs(enum.IntFlag):
+    VGA = 1
+
+
+@dataclass(frozen=True)
+class Test:
+    """A record of .ktests."""
+
+    __test__ = False  # not a class of tests, whatever pytest thinks
+
+    suite: str
+    name: str
+    file: str = ""
+    line: int = 0
+    outcome: Outcome = Outcome()
+    isolation: Isolation = Isolation.NONE
+    timeout_ms: int = 0
+    needs: Needs = Needs(0)
+    proves: Tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.suite}.{self.name}"
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that was expected beside what came."""
+
+    what: str
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of the evidence found wrong."""
+
+    reason: Reason
+    sentence: str
+    differences: Tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A place in the kernel's code, as far as it is known."""
+
+    address: int
+    function: str = ""
+    offset: int = 0
+    place: str = ""
+    is_inlined: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What remains of a boot when it is over: enough to explain and to repeat it."""
+
+    number: int
+    command: Tuple[str, ...] = ()
+    folder: str = ""
+    console: str = ""  # the last lines
+    log: str = ""  # what QEMU itself had to say
+    registers: str = ""  # of the CPU when it was killed
+    seconds: float = 0.0
+
+
+class Refusal(Exception):
+    """The harness cannot go on: a sentence for the user, a log behind it, the exit status."""
+
+    def __init__(self, sentence: str, log: str = "", status: int = 99) -> None:
+        super().__init__(sentence)
+        self.log = log
+        self.status = status

@@ -1,0 +1,556 @@
+# SPDX-License-Identifier: MIT
+"""The stream of docs/protocol.md: bytes in, events out.
+
+The grammar is a tree of generators, one a rule, each of which takes its lines by `yield`. The
+first line that does not fit ends the parse with the event Broken, which names the trouble; what
+follows is not looked at. The parser knows nothing of the tests that should come: judge.py does.
+"""
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Callable, Generator, List, Mapping, Optional, Tuple, Union
+
+from .model import Trouble, Verdict
+
+LINE_BYTES = 1024
+CHECKS_PER_TEST = 20
+
+KTAP = "KTAP version 1"
+NAME = r"[A-Za-z0-9_]+"
+METADATA = re.compile(r"( *)#:ktest_([a-z]+)((?: [a-z0-9_]+=[!-~]*)*)")
+SUBTEST = re.compile(rf"    # Subtest: ({NAME})")
+TEST_NAME = re.compile(rf"({NAME})\.({NAME}(?:/[0-9]+)?)")
+POINT = re.compile(r"( *)(ok|not ok) ([1-9][0-9]*) ([A-Za-z0-9_/]+)(?: # SKIP(?: (.*))?)?")
+PLAN = re.compile(r"( *)1\.\.(0|[1-9][0-9]*)")
+NUMBER = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,15})|0|[1-9][0-9]{0,19}")
+ESCAPE = re.compile(rb"%([0-9A-F]{2})")
+
+KEYS: Mapping[str, Tuple[str, ...]] = {
+    "error": ("reason",),
+    "run": ("protocol", "nonce", "build_id", "tests", "selected"),
+    "begin": ("test",),
+    "check": ("kind", "file", "line", "left", "right", "relation", "left_value", "right_value",
+              "message"),
+    "fault": ("vector", "error", "rip", "cs", "rflags", "rsp", "ss", "cr2", "ist", "words"),
+    "panic": ("message", "file", "line", "function"),
+    "backtrace": ("pcs",),
+    "end": ("test", "verdict", "checks", "cycles", "reason"),
+    "order": ("text", "known"),
+    "totals": ("tests", "pass", "skip", "fail", "error", "stopped", "lines", "crc32"),
+}
+
+
+# --- Events ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The kernel could not begin the run."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunBegan:
+    nonce: str
+    build_id: str
+    registered: int
+    selected: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    suites: int
+
+
+@dataclass(frozen=True)
+class SuiteBegan:
+    suite: str
+    tests: int
+
+
+@dataclass(frozen=True)
+class TestBegan:
+    __test__ = False
+    name: str
+
+
+@dataclass(frozen=True)
+class CheckFailed:
+    kind: str
+    file: str
+    line: int
+    left: str
+    right: str
+    relation: str
+    left_value: str
+    right_value: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    vector: int
+    error: int
+    rip: int
+    cs: int
+    rflags: int
+    rsp: int
+    ss: int
+    cr2: int
+    ist: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Panic:
+    message: str
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True)
+class Registers:
+    values: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Backtrace:
+    addresses: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TestEnded:
+    __test__ = False
+    name: str
+    verdict: Verdict
+    checks: int
+    cycles: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class TestClosed:
+    """The KTAP line of a test: from here on nothing belongs to it."""
+
+    __test__ = False
+    name: str
+
+
+@dataclass(frozen=True)
+class SuiteEnded:
+    suite: str
+
+
+@dataclass(frozen=True)
+class OrderAnswered:
+    text: str
+    is_known: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    counts: Mapping[Verdict, int]
+    is_stopped: bool
+
+
+@dataclass(frozen=True)
+class Broken:
+    trouble: Trouble
+    sentence: str
+    line: int
+    text: str
+
+
+Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, CheckFailed, Fault, Panic,
+              Registers, Backtrace, TestEnded, TestClosed, SuiteEnded, OrderAnswered, Totals,
+              Broken]
+
+
+# --- Words of a line ------------------------------------------------------------------------------
+
+
+class Violation(Exception):
+    """A line that does not fit; Parser.feed() turns it into the event Broken."""
+
+    def __init__(self, trouble: Trouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.trouble = trouble
+        self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class Metadata:
+    indent: int
+    kind: str
+    values: Mapping[str, str]
+
+    def number(self, key: str) -> int:
+        text = self.values[key]
+        if not NUMBER.fullmatch(text) or int(text, 0) >= 1 << 64:
+            raise Violation(Trouble.GARBAGE, f"{self.kind}: {key} is not a number")
+        return int(text, 0)
+
+    def one_of(self, key: str, *choices: str) -> str:
+        text = self.values[key]
+        if text not in choices:
+            raise Violation(Trouble.GARBAGE, f"{self.kind}: {key} is none of {', '.join(choices)}")
+        return text
+
+
+def decode_value(text: str) -> str:
+    """Undoes %XX. Bytes that are not UTF-8 come out as backslash escapes."""
+    raw = ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text.encode("ascii"))
+    if b"%" in ESCAPE.sub(b"", text.encode("ascii")):
+        raise Violation(Trouble.GARBAGE, "a percent sign does not begin an escape")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def parse_metadata(line: str) -> Optional[Metadata]:
+    """The line's words, if it is a whole metadata line."""
+    match = METADATA.fullmatch(line)
+    if match is None:
+        return None
+    pairs = [word.partition("=") for word in match[3].split()]
+    values = {key: decode_value(value) for key, _, value in pairs}
+    kind = match[2]
+    if kind == "registers":
+        is_whole = bool(pairs) and len(values) == len(pairs)
+    else:
+        is_whole = tuple(key for key, _, _ in pairs) == KEYS.get(kind)
+    return Metadata(len(match[1]), kind, values) if is_whole else None
+
+
+def _check(words: Metadata) -> CheckFailed:
+    values = words.values
+    words.one_of("kind", "expect", "assert")
+    words.one_of("relation", "==", "!=", "<", "<=", ">", ">=", "")
+    return CheckFailed(values["kind"], values["file"], words.number("line"), values["left"],
+                       values["right"], values["relation"], values["left_value"],
+                       values["right_value"], values["message"])
+
+
+def _fault(words: Metadata) -> Fault:
+    number = words.number
+    return Fault(number("vector"), number("error"), number("rip"), number("cs"), number("rflags"),
+                 number("rsp"), number("ss"), number("cr2"), number("ist"), words.values["words"])
+
+
+def _panic(words: Metadata) -> Panic:
+    values = words.values
+    return Panic(values["message"], values["file"], words.number("line"), values["function"])
+
+
+def _registers(words: Metadata) -> Registers:
+    return Registers({key: words.number(key) for key in words.values})
+
+
+def _backtrace(words: Metadata) -> Backtrace:
+    texts = [text for text in words.values["pcs"].split(",") if text]
+    if not all(NUMBER.fullmatch(text) for text in texts):
+        raise Violation(Trouble.GARBAGE, "backtrace: pcs are not numbers")
+    return Backtrace(tuple(int(text, 0) for text in texts))
+
+
+# What a test, or the kernel outside of all tests, may report between two lines of KTAP.
+OBSERVATIONS: Mapping[str, Callable[[Metadata], Event]] = {
+    "check": _check, "fault": _fault, "panic": _panic}
+TRAPS = ("fault", "panic")  # the CPU's state follows these
+
+
+# --- The grammar ----------------------------------------------------------------------------------
+
+
+class Parser:
+    """Takes the stream in pieces of any size. `max_bytes` bounds the whole of it."""
+
+    def __init__(self, max_bytes: int = 1 << 24) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._lines = 0
+        self._crc = 0
+        self._partial = b""
+        self._pushed_back: Optional[str] = None
+        self._is_stopping = False
+        self._events: List[Event] = []
+        self._broken: Optional[Broken] = None
+        self._grammar = self._stream()
+        next(self._grammar)
+
+    @property
+    def is_broken(self) -> bool:
+        return self._broken is not None
+
+    @property
+    def is_cut(self) -> bool:
+        """The stream stands in the middle of a line."""
+        return bool(self._partial)
+
+    def feed(self, data: bytes) -> List[Event]:
+        """The events that these bytes complete. After Broken there are no more."""
+        if self._broken:
+            return []
+        self._bytes += len(data)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._partial) > LINE_BYTES:
+            self._break(Trouble.LINE_TOO_LONG, f"a line is longer than {LINE_BYTES} bytes",
+                        self._partial)
+        if self._bytes > self._max_bytes:
+            self._break(Trouble.FLOOD, f"more than {self._max_bytes:,} bytes", b"")
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def _take(self, raw: bytes) -> None:
+        if self._broken:
+            return
+        try:
+            self._grammar.send(_text(raw))
+        except Violation as violation:
+            self._break(violation.trouble, violation.sentence, raw)
+        self._crc = zlib.crc32(raw + b"\n", self._crc)
+        self._lines += 1
+
+    def _break(self, trouble: Trouble, sentence: str, raw: bytes) -> None:
+        if self._broken is None:
+            text = raw[:200].decode("ascii", "backslashreplace")
+            self._broken = Broken(trouble, sentence, self._lines + 1, text)
+            self._events.append(self._broken)
+
+    # Each rule is a generator: it is sent lines, and returns what later rules need to know.
+
+    def _stream(self) -> Generator[None, str, None]:
+        line = yield from self._line()
+        words = parse_metadata(line)
+        if words is not None and words.kind == "error":
+            self._events.append(Refused(words.values["reason"]))
+        else:
+            self._pushed_back = line
+            yield from self._report()
+        while True:
+            yield
+            raise Violation(Trouble.AFTER_TOTALS, "there is a line behind the end of the stream")
+
+    def _report(self) -> Generator[None, str, None]:
+        yield from self._literal(KTAP)
+        yield from self._run()
+        suites = yield from self._plan(0)
+        self._events.append(Planned(suites))
+        previous = ""
+        for number in range(1, suites + 1):
+            if (yield from self._is_stopped()):
+                break
+            previous = yield from self._suite(number, previous)
+        yield from self._totals()
+
+    def _run(self) -> Generator[None, str, None]:
+        words = yield from self._metadata("run", 0)
+        if words.values["protocol"] != "1":
+            raise Violation(Trouble.WRONG_PROTOCOL,
+                            f"the kernel speaks protocol {words.values['protocol']}, not 1")
+        self._events.append(RunBegan(words.values["nonce"], words.values["build_id"],
+                                     words.number("tests"), words.number("selected")))
+
+    def _suite(self, number: int, previous: str) -> Generator[None, str, str]:
+        yield from self._literal("    " + KTAP, Trouble.PLAN)
+        line = yield from self._line()
+        match = SUBTEST.fullmatch(line)
+        if match is None:
+            raise _misplaced(line, "the name of a suite")
+        suite = match[1]
+        _in_order("suite", previous, suite)
+        tests = yield from self._plan(4)
+        self._events.append(SuiteBegan(suite, tests))
+        verdict = yield from self._tests(suite, tests)
+        if verdict is not None:
+            yield from self._point(0, number, suite, verdict <= Verdict.SKIP, False)
+            self._events.append(SuiteEnded(suite))
+        return suite
+
+    def _tests(self, suite: str, count: int) -> Generator[None, str, Optional[Verdict]]:
+        """The worst verdict; None if an order ended the run."""
+        worst = Verdict.PASS
+        previous = ""
+        for number in range(1, count + 1):
+            if (yield from self._is_stopped()):
+                return None
+            previous, verdict = yield from self._test(suite, number, previous)
+            worst = max(worst, verdict)
+        return worst
+
+    def _test(self, suite: str, number: int, previous: str
+              ) -> Generator[None, str, Tuple[str, Verdict]]:
+        words = yield from self._metadata("begin", 4, Trouble.PLAN)
+        match = TEST_NAME.fullmatch(words.values["test"])
+        if match is None or match[1] != suite:
+            raise Violation(Trouble.DISORDER, f"this test is none of the suite {suite}")
+        _in_order("test", previous, match[2])
+        self._events.append(TestBegan(match[0]))
+        end = yield from self._body(match[0])
+        yield from self._point(4, number, match[2], end.verdict <= Verdict.SKIP,
+                               end.verdict == Verdict.SKIP)
+        self._events.append(TestClosed(match[0]))
+        return match[2], end.verdict
+
+    def _body(self, name: str) -> Generator[None, str, TestEnded]:
+        checks = 0
+        while True:
+            line = yield from self._comments()
+            words = parse_metadata(line)
+            if words is None or words.indent != 4:
+                raise _misplaced(line, f"more of {name}, or its end")
+            if words.kind == "end":
+                return self._end(words, name)
+            if words.kind not in OBSERVATIONS:
+                raise _misplaced(line, f"more of {name}, or its end")
+            checks += words.kind == "check"
+            if checks > CHECKS_PER_TEST:
+                raise Violation(Trouble.FLOOD, f"{name} reports more than {CHECKS_PER_TEST} checks")
+            yield from self._observation(words)
+
+    def _observation(self, words: Metadata) -> Generator[None, str, None]:
+        self._events.append(OBSERVATIONS[words.kind](words))
+        if words.kind in TRAPS:
+            registers = yield from self._metadata("registers", words.indent)
+            self._events.append(_registers(registers))
+            backtrace = yield from self._metadata("backtrace", words.indent)
+            self._events.append(_backtrace(backtrace))
+
+    def _end(self, words: Metadata, name: str) -> TestEnded:
+        if words.values["test"] != name:
+            raise Violation(Trouble.DISORDER, f"{name} began, but another test ends")
+        verdict = Verdict[words.one_of("verdict", "pass", "skip", "fail", "error").upper()]
+        reason = words.values["reason"]
+        if bool(reason) == (verdict == Verdict.PASS):
+            raise Violation(Trouble.GARBAGE, "a reason belongs to everything but a pass")
+        end = TestEnded(name, verdict, words.number("checks"), words.number("cycles"), reason)
+        self._events.append(end)
+        return end
+
+    def _point(self, indent: int, number: int, name: str, is_ok: bool, is_skip: bool
+               ) -> Generator[None, str, None]:
+        line = yield from self._line()
+        match = POINT.fullmatch(line)
+        if match is None or len(match[1]) != indent:
+            raise _misplaced(line, f"the KTAP line of {name}",
+                             Trouble.DISORDER if indent else Trouble.PLAN)
+        if int(match[3]) != number:
+            raise Violation(Trouble.NUMBERING, f"the KTAP line of {name} has the number {match[3]}"
+                                               f" instead of {number}")
+        if match[4] != name:
+            raise Violation(Trouble.DISORDER, f"the KTAP line is not that of {name}")
+        if (match[2] == "ok") != is_ok or (" # SKIP" in line) != is_skip:
+            raise Violation(Trouble.CONTRADICTION,
+                            f"the KTAP line of {name} and the verdicts before it disagree")
+
+    def _plan(self, indent: int) -> Generator[None, str, int]:
+        line = yield from self._line()
+        match = PLAN.fullmatch(line)
+        if match is None or len(match[1]) != indent or len(match[2]) > 9:
+            raise _misplaced(line, "a plan")
+        return int(match[2])
+
+    def _totals(self) -> Generator[None, str, None]:
+        words = yield from self._metadata("totals", 0, Trouble.PLAN)
+        counts = {verdict: words.number(verdict.word) for verdict in Verdict}
+        is_stopped = words.one_of("stopped", "0", "1") == "1"
+        if words.number("lines") != self._lines:
+            raise Violation(Trouble.LINE_COUNT, f"the kernel wrote {words.number('lines')} lines, "
+                                                f"but {self._lines} arrived")
+        if words.number("crc32") != self._crc:
+            raise Violation(Trouble.CHECKSUM, "the checksum is not that of what arrived")
+        if words.number("tests") != sum(counts.values()):
+            raise Violation(Trouble.TOTALS, "the totals do not add up")
+        if is_stopped != self._is_stopping:
+            raise Violation(Trouble.CONTRADICTION, "the totals and the orders disagree on whether "
+                                                   "the kernel was told to stop")
+        self._events.append(Totals(counts, is_stopped))
+
+    def _is_stopped(self) -> Generator[None, str, bool]:
+        """Looks ahead: with an order to stop, the totals may come at once."""
+        line = yield from self._line()
+        self._pushed_back = line
+        return self._is_stopping and line.startswith("#:ktest_totals ")
+
+    # --- Terminals --------------------------------------------------------------------------------
+
+    # `otherwise` names the trouble when a line that is well formed stands in this place.
+
+    def _literal(self, text: str, otherwise: Trouble = Trouble.DISORDER
+                 ) -> Generator[None, str, None]:
+        line = yield from self._line()
+        if line != text:
+            raise _misplaced(line, f"“{text.strip()}”", otherwise)
+
+    def _metadata(self, kind: str, indent: int, otherwise: Trouble = Trouble.DISORDER
+                  ) -> Generator[None, str, Metadata]:
+        line = yield from self._line()
+        words = parse_metadata(line)
+        if words is None or words.kind != kind or words.indent != indent:
+            raise _misplaced(line, f"#:ktest_{kind}", otherwise)
+        return words
+
+    def _line(self) -> Generator[None, str, str]:
+        """The next line outside of a test's body, where orders and a panic may stand as well."""
+        while True:
+            line = yield from self._comments()
+            words = parse_metadata(line)
+            if words is None:
+                return line
+            if words.kind == "order":
+                self._order(words)
+            elif words.kind in TRAPS:
+                yield from self._observation(words)
+            else:
+                return line
+
+    def _comments(self) -> Generator[None, str, str]:
+        """The next line that is no comment. Subtest comments are part of the grammar."""
+        if self._pushed_back is not None:
+            line, self._pushed_back = self._pushed_back, None
+            return line
+        while True:
+            line = yield
+            if not line.lstrip(" ").startswith("# ") or SUBTEST.fullmatch(line):
+                return line
+
+    def _order(self, words: Metadata) -> None:
+        is_known = words.one_of("known", "yes", "no") == "yes"
+        self._is_stopping |= is_known and words.values["text"] == "stop"
+        self._events.append(OrderAnswered(words.values["text"], is_known))
+
+
+def _text(raw: bytes) -> str:
+    if len(raw) > LINE_BYTES:
+        raise Violation(Trouble.LINE_TOO_LONG, f"a line is longer than {LINE_BYTES} bytes")
+    bad = next((byte for byte in raw if not 0x20 <= byte <= 0x7E), None)
+    if bad is None:
+        return raw.decode("ascii")
+    if bad >= 0x80:
+        raise Violation(Trouble.NOT_ASCII, f"the byte 0x{bad:02x} is not ASCII")
+    raise Violation(Trouble.CONTROL_CHARACTER, f"0x{bad:02x} is a control character")
+
+
+def _misplaced(line: str, wanted: str, otherwise: Trouble = Trouble.DISORDER) -> Violation:
+    """The name for a line that stands where `wanted` should; `otherwise` if it is well formed."""
+    words = parse_metadata(line)
+    if line == KTAP:
+        return Violation(Trouble.SECOND_HEADER, "the stream begins a second time")
+    structure = line.strip() == KTAP or SUBTEST.fullmatch(line) or POINT.fullmatch(line)
+    if words is not None or structure:
+        return Violation(otherwise, f"expected {wanted}")
+    if PLAN.fullmatch(line):
+        return Violation(Trouble.PLAN, f"expected {wanted}, but here is a plan")
+    return Violation(Trouble.GARBAGE, f"expected {wanted}")
+
+
+def _in_order(what: str, previous: str, name: str) -> None:
+    if name == previous:
+        raise Violation(Trouble.DUPLICATE, f"the {what} {name} comes twice")
+    if name.encode() < previous.encode():
+        raise Violation(Trouble.DISORDER, f"the {what} {name} comes after {previous}")

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""QEMU as a context manager, and the one loop over its channels.
+
+pexpect owns the process and, through its pty, COM1. QMP is a socket, COM2 a pair of pipes; both
+are there before QEMU is, so that no byte is lost. A pidfd tells of the end. Nothing here sleeps or
+polls, and nothing outlives the harness: QEMU asks to be killed when the thread that made it ends.
+
+Why pipes: QEMU writes each byte by itself, and 278 such writes fill a socket, for each is charged
+with a buffer of its own. On a busy machine the guest then waits longer than it may and drops bytes;
+with both cores taken, 27 of 40 runs lost some. A pipe takes a million.
+"""
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
+
+import pexpect
+
+from .machine import MONITOR, PROTOCOL
+from .model import Refusal
+
+CHUNK_BYTES = 1 << 16
+PIPE_BYTES = 1 << 20
+F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
+PR_SET_PDEATHSIG = 1
+ANSWER_SECONDS = 1.0
+MESSAGE_BYTES = 1 << 20  # the longest that a QMP message may be
+TAIL_BYTES = 1 << 14
+
+
+@dataclass(frozen=True)
+class ConsoleData:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ProtocolData:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class MonitorMessage:
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exited:
+    status: Optional[int]  # one of the two is None
+    signal: Optional[int]
+
+
+Happening = Union[ConsoleData, ProtocolData, MonitorMessage, Exited]
+
+
+class QemuError(Refusal):
+    """QEMU could not be started; carries the command and the end of its log."""
+
+    def __init__(self, sentence: str, command: Sequence[str], log: str) -> None:
+        super().__init__(sentence, log)
+        self.command = tuple(command)
+
+
+class Qemu:
+    """`folder` is private to this run: channels and QEMU's own words (stderr.log) go there."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.command = tuple(command)
+        self.folder = folder
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._monitor: Optional[socket.socket] = None
+        self._monitor_partial = b""
+        self._from_guest = self._to_guest = self._pidfd = -1
+        self._child: Any = None  # pexpect has no types
+        self._requests = 0
+
+    def __enter__(self) -> "Qemu":
+        try:
+            self._open_channels()
+            self._spawn()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._selector.close()
+        self._listener.close()
+        if self._monitor is not None:
+            self._monitor.close()
+        for each in (self._from_guest, self._to_guest, self._pidfd):
+            if each >= 0:
+                os.close(each)
+
+    # --- Starting ---------------------------------------------------------------------------------
+
+    def _open_channels(self) -> None:
+        self._listener.bind(str(self.folder / MONITOR))
+        self._listener.listen(1)
+        self._watch(self._listener, self._accept_monitor)
+        # Opened for both ways, a pipe neither waits for its other end nor tells of its end.
+        self._from_guest = self._open_pipe(f"{PROTOCOL}.out")
+        self._to_guest = self._open_pipe(f"{PROTOCOL}.in")
+        with contextlib.suppress(OSError):  # a user may have only so many
+            fcntl.fcntl(self._from_guest, F_SETPIPE_SZ, PIPE_BYTES)
+        self._watch(self._from_guest, self._read_protocol)
+
+    def _open_pipe(self, name: str) -> int:
+        os.mkfifo(self.folder / name, 0o600)
+        return os.open(self.folder / name, os.O_RDWR | os.O_NONBLOCK)
+
+    def _spawn(self) -> None:
+        parent = os.getpid()
+        libc = ctypes.CDLL(None)
+        errors = str(self.folder / "stderr.log")
+
+        def prepare() -> None:
+            os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before it could be asked for its death
+                os._exit(1)
+
+        try:
+            self._child = pexpect.spawn(self.command[0], list(self.command[1:]), timeout=None,
+                                        maxread=CHUNK_BYTES, echo=False, preexec_fn=prepare)
+        except (pexpect.ExceptionPexpect, OSError) as error:
+            raise QemuError(f"QEMU did not start: {error}.", self.command, self.log()) from error
+        self._child.delaybeforesend = None
+        self._child.delayafterclose = self._child.ptyproc.delayafterclose = 0
+        self._child.delayafterterminate = self._child.ptyproc.delayafterterminate = 0
+        self._pidfd = os.pidfd_open(self._child.pid)
+        self._watch(self._child.child_fd, self._read_console)
+        self._watch(self._pidfd, self._read_exit)
+
+    def _watch(self, source: Any, read: Callable[[], List[Happening]]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, read)
+
+    def _accept_monitor(self) -> List[Happening]:
+        self._monitor, _ = self._listener.accept()
+        self._monitor.setblocking(False)
+        self._selector.unregister(self._listener)
+        self._watch(self._monitor, self._read_monitor)
+        # QEMU sends events from here on; the bytes wait for it in the socket.
+        self.request("qmp_capabilities", {})
+        return []
+
+    # --- Reading ----------------------------------------------------------------------------------
+
+    def wait(self, seconds: float) -> List[Happening]:
+        """What happened since the last call; an empty list when the time is up."""
+        deadline = time.monotonic() + seconds
+        while True:
+            keys = [key for key, _ in self._selector.select(
+                max(0.0, deadline - time.monotonic()))]
+            keys.sort(key=lambda key: key.fd == self._pidfd)  # the end comes last
+            happenings = [each for key in keys for each in key.data()]
+            if happenings or not keys:
+                return happenings
+
+    def _read_console(self) -> List[Happening]:
+        try:
+            return [ConsoleData(self._child.read_nonblocking(CHUNK_BYTES, 0))]
+        except pexpect.TIMEOUT:
+            return []
+        except pexpect.EOF:
+            self._selector.unregister(self._child.child_fd)
+            return []
+
+    def _read_protocol(self) -> List[Happening]:
+        return [ProtocolData(os.read(self._from_guest, CHUNK_BYTES))]
+
+    def _read_monitor(self) -> List[Happening]:
+        assert self._monitor is not None
+        try:
+            data = self._monitor.recv(CHUNK_BYTES)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._selector.unregister(self._monitor)
+        *lines, rest = (self._monitor_partial + data).split(b"\n")
+        self._monitor_partial = rest[:MESSAGE_BYTES]
+        messages = (_message(line) for line in lines)
+        return [MonitorMessage(message) for message in messages if message]
+
+    def _read_exit(self) -> List[Happening]:
+        """A dead process sends nothing more, but what it sent may still wait to be read."""
+        self._selector.unregister(self._pidfd)
+        rest: List[Happening] = []
+        while True:
+            ready = [key for key, _ in self._selector.select(0)]
+            if not ready:
+                break
+            for key in ready:
+                rest += key.data()
+        self._child.wait()
+        return [*rest, Exited(self._child.exitstatus, self._child.signalstatus)]
+
+    def log(self) -> str:
+        """What QEMU itself had to say."""
+        return read_tail(self.folder / "stderr.log")
+
+    # --- Speaking ---------------------------------------------------------------------------------
+
+    def order(self, text: str) -> bool:
+        """A line to the kernel on COM2; whether there was room for it."""
+        try:
+            return os.write(self._to_guest, f"{text}\n".encode()) > 0
+        except BlockingIOError:
+            return False
+
+    def request(self, execute: str, arguments: Mapping[str, object]) -> int:
+        """Sends a QMP command and returns its id, or 0 if nobody listens."""
+        if self._monitor is None:
+            return 0
+        self._requests += 1
+        message = {"execute": execute, "id": self._requests, "arguments": arguments}
+        try:
+            self._monitor.send(json.dumps(message).encode() + b"\n")
+        except OSError:
+            return 0
+        return self._requests
+
+    def ask(self, execute: str, **arguments: object) -> Any:
+        """The answer to a QMP command (with _ for -), or None; what else happens is dropped."""
+        number = self.request(execute, {key.replace("_", "-"): value
+                                        for key, value in arguments.items()})
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while number and time.monotonic() < deadline:
+            for each in self.wait(deadline - time.monotonic()):
+                if isinstance(each, Exited):
+                    return None
+                if isinstance(each, MonitorMessage) and each.message.get("id") == number:
+                    return each.message.get("return")
+        return None
+
+    def kill(self) -> None:
+        """Ends the whole process group and collects the process."""
+        if self._child is None:
+            return
+        if not self._child.terminated:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        self._child.close()
+
+
+def read_tail(path: Path) -> str:
+    """The end of a log, which may be huge, or missing."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - TAIL_BYTES))
+            return log.read(TAIL_BYTES).decode("utf-8", "backslashreplace")
+    except OSError:
+        return ""
+
+
+def _message(line: bytes) -> Optional[Mapping[str, Any]]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What an honest kernel writes on COM2, line by line; tests and fake QEMUs bend it from there.
+
+It shares no code with the harness, and imports little: a fake QEMU starts as fast as a real one.
+"""
+from __future__ import annotations
+
+import zlib
+from itertools import groupby
+from typing import Any, Dict, List, Sequence
+
+Test = Dict[str, Any]  # a row of registry.json, which conftest.py writes
+
+REGISTERS = " ".join(f"{name}=0x{number:x}" for number, name in enumerate(
+    "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 cr0 cr3 cr4".split()))
+
+
+def encode(text: str) -> str:
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}"
+                   for byte in text.encode())
+
+
+def fault_lines(test: Test, **changes: int) -> List[str]:
+    """The declared fault, but for the changes."""
+    values = {**test["fault"], **changes}
+    line = ("    #:ktest_fault vector={vector} error=0x{error:x} rip=0x{rip:x} cs=0x8 rflags=0x2 "
+            "rsp=0x1000 ss=0x10 cr2=0x{cr2:x} ist={ist} words=a%20fault%20in%20words")
+    return [line.format(**values), *state_lines(values["rip"], test["caller"])]
+
+
+def panic_lines(message: str) -> List[str]:
+    line = (f"    #:ktest_panic message={encode(message)} file=kernel/mm/frame.c line=88 "
+            "function=frame_free")
+    return [line, *state_lines(0x1234, 0x5678)]
+
+
+def state_lines(*addresses: int) -> List[str]:
+    return [f"    #:ktest_registers {REGISTERS}",
+            f"    #:ktest_backtrace pcs={','.join(map(hex, addresses))}"]
+
+
+def trap_lines(test: Test) -> List[str]:
+    """What the guest reports of a declared fault or panic."""
+    if test["outcome"] == "fault":
+        return fault_lines(test)
+    return panic_lines(test["panic"]) if test["outcome"] == "panic" else []
+
+
+def verdict_of(test: Test) -> str:
+    return "skip" if test["test"].startswith("skips") else "pass"
+
+
+def test_lines(number: int, test: Test, verdict: str = "", inside: Sequence[str] = (),
+               reason: str = "", checks: int = 3) -> List[str]:
+    """A test from its begin to its KTAP line."""
+    verdict = verdict or verdict_of(test)
+    reason = "" if verdict == "pass" else reason or "for a reason"
+    words = {"pass": "ok", "skip": "ok"}.get(verdict, "not ok")
+    skip = f" # SKIP {reason}" if verdict == "skip" else ""
+    lines = [f"    #:ktest_begin test={test['name']}", *inside]
+    if not inside and verdict == "pass":
+        lines += trap_lines(test)
+    lines.append(f"    #:ktest_end test={test['name']} verdict={verdict} checks={checks} "
+                 f"cycles=1200 reason={encode(reason)}")
+    return [*lines, f"    {words} {number} {test['test']}{skip}"]
+
+
+def good_lines(tests: Sequence[Test], registered: int, nonce: str, build_id: str) -> List[str]:
+    """A whole run, up to the totals."""
+    suites = [(name, list(members)) for name, members in groupby(
+        tests, key=lambda test: str(test["suite"]))]
+    lines = ["KTAP version 1",
+             f"#:ktest_run protocol=1 nonce={nonce} build_id={build_id} tests={registered} "
+             f"selected={len(tests)}",
+             f"1..{len(suites)}"]
+    for number, (suite, members) in enumerate(suites, 1):
+        lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(members)}"]
+        for index, test in enumerate(members, 1):
+            lines += test_lines(index, test)
+        lines.append(f"ok {number} {suite}")
+    return lines
+
+
+def totals_line(above: Sequence[str], **changes: int) -> str:
+    """The totals that fit these lines, but for the changes."""
+    ends = [line for line in above if "#:ktest_end" in line]
+    counts = {word: sum(f" verdict={word} " in line for line in ends)
+              for word in ("pass", "skip", "fail", "error")}
+    values = {"tests": len(ends), **counts, "stopped": 0, "lines": len(above),
+              "crc32": zlib.crc32(to_bytes(above)), **changes}
+    return "#:ktest_totals " + " ".join(
+        f"{key}=0x{value:x}" if key == "crc32" else f"{key}={value}"
+        for key, value in values.items())
+
+
+def sealed(above: Sequence[str], **changes: int) -> List[str]:
+    return [*above, totals_line(above, **changes)]
+
+
+def to_bytes(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("latin-1")

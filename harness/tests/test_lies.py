@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: MIT
+"""Every way in which a QEMU or a kernel may mislead us ends in a verdict of its own, never a pass.
+
+Each row is a scenario of fake_qemu.py: the exit status, the cause of the first test that did not
+pass, and what its sentence says. The whole command runs, except that QEMU is a fake.
+"""
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+import pytest
+
+from judge import cli, runner
+from tests import fake_qemu as fake
+from tests.proves import proves
+
+# Causes that the harness has to wait for.
+SILENT = {"hang", "kernel-never-began", "tests-never-began", "hung-between-tests",
+          "totals-without-exit"}
+HANG_SECONDS = "0.4"
+BATCH = ["--test", "alpha.*", "--test", "faults.*", "--test", "panics.*"]
+
+TOLD_TO_STOP = {"echo", "obeys_stop", "stops_and_denies_it"}
+
+Row = Tuple[str, int, str, str]
+
+CODE_UNDER_TEST: List[Row] = [
+    ("a_check_fails", 1, "assertion", "EXPECT n == 5: 4 against 5"),
+    ("unexpected_fault", 1, "fault", "#GP (general protection fault)"),
+    ("unexpected_double_fault", 1, "double-fault", "#DF (double fault)"),
+    ("unexpected_panic", 1, "panic", "assertion failed"),
+    ("declared_fault_missing", 1, "fault-missing", "the expected fault never came: #DF"),
+    ("declared_panic_missing", 1, "panic-missing", "the expected panic never came: panic: frame"),
+    ("another_fault", 1, "wrong-fault", "another fault came than declared: vector"),
+    ("another_panic", 1, "wrong-panic", "another message"),
+    ("guest_error", 1, "guest-error", "suite_init failed"),
+    ("triple_fault", 1, "triple-fault", "triple fault"),
+    ("every_test_dies", 1, "triple-fault", "triple fault"),
+    ("reset", 1, "reset", "the machine reset itself"),
+    ("power_off", 1, "power-off", "powered itself off"),
+    ("exit_in_test", 1, "exited", "QEMU ended with status 33"),
+    ("panic_ends_the_machine", 1, "panic", "panicked and could not go on"),
+    ("hang_in_test", 1, "hang", "did not end within 0.4 s"),
+    ("hang_after_fault", 1, "hang", "did not end within 0.4 s"),
+    ("obeys_stop", 1, "assertion", "EXPECT n == 5"),
+]
+
+CONTRADICTIONS: List[Row] = [
+    ("pass_without_checks", 1, "no-checks", "without a single check"),
+    ("pass_with_failed_check", 1, "disagreement", "EXPECT n == 5"),
+    ("pass_with_fault", 1, "disagreement", "#DF (double fault)"),
+    ("skip_with_panic", 1, "disagreement", "the kernel says skip"),
+    ("pass_without_declared_fault", 1, "disagreement", "the expected fault never came"),
+    ("pass_without_declared_panic", 1, "disagreement", "the expected panic never came"),
+    ("pass_with_other_panic", 1, "disagreement", "another message"),
+    ("pass_with_panic_for_fault", 1, "disagreement", "the expected fault never came"),
+    ("pass_with_wrong_vector", 1, "disagreement", "vector"),
+    ("pass_with_wrong_error", 1, "disagreement", "error code"),
+    ("pass_with_address_below", 1, "disagreement", "address"),
+    ("pass_with_address_above", 1, "disagreement", "address"),
+    ("pass_with_wrong_ist", 1, "disagreement", "interrupt stack"),
+    ("pass_without_ist", 1, "disagreement", "interrupt stack"),
+    ("pass_in_wrong_function", 1, "wrong-fault", "in another function than declared"),
+    ("pass_in_no_function", 1, "wrong-fault", "in another function than declared"),
+    ("pass_with_two_faults", 1, "disagreement", "after the declared end came another"),
+    ("pass_with_panic_after_fault", 1, "disagreement", "after the declared end came another"),
+    ("pass_with_two_panics", 1, "disagreement", "after the declared end came another"),
+    ("pass_with_check_after_fault", 1, "disagreement", "EXPECT n == 5"),
+    ("fail_though_as_declared", 1, "disagreement", "the kernel says fail"),
+]
+
+MACHINE: List[Row] = [
+    ("refuses_to_start", 99, "qemu-not-started", "unsupported machine type"),
+    ("exits_at_once@start", 99, "died-before-tests", "status 0"),
+    ("exits_at_once@middle", 99, "died-before-tests", "status 33"),
+    ("exits_at_once@end", 99, "died-before-tests", "status 35"),
+    ("killed@start", 99, "killed", "signal 9"),
+    ("killed@middle", 99, "killed", "signal 9"),
+    ("killed@end", 99, "killed", "signal 9"),
+    ("killed_after_totals", 99, "killed", "signal 9"),
+    ("terminated@start", 99, "killed", "host-signal"),
+    ("terminated@middle", 99, "killed", "host-signal"),
+    ("terminated@end", 99, "killed", "host-signal"),
+    ("vm_stopped@start", 99, "vm-stopped", "internal-error"),
+    ("vm_stopped@middle", 99, "vm-stopped", "internal-error"),
+    ("vm_stopped@end", 99, "vm-stopped", "internal-error"),
+    ("silence", 99, "kernel-never-began", "never began"),
+    ("silence_without_monitor", 99, "kernel-never-began", "never began"),
+    ("only_firmware", 99, "kernel-never-began", "never began"),
+    ("only_hello", 99, "tests-never-began", "no test did"),
+    ("hang_before_first_test", 99, "tests-never-began", "no test did"),
+    ("hang_between_tests", 99, "hung-between-tests", "behind alpha.one"),
+    ("hang_before_totals", 99, "hung-between-tests", "behind panics.as_declared"),
+    ("totals_without_exit", 99, "totals-without-exit", "did not leave"),
+    ("triple_fault_at_boot", 99, "died-before-tests", "triple fault"),
+    ("triple_fault_between_tests", 99, "died-between-tests", "triple fault"),
+    ("triple_fault_after_totals", 99, "wrong-exit-status", "triple fault"),
+    ("triple_fault_and_success", 99, "wrong-exit-status", "triple fault"),
+    ("refuses_to_run", 99, "run-refused", "two tests of one name"),
+    ("refuses_without_a_word", 99, "run-refused", "refused to begin"),
+    ("panics_before_tests", 99, "panic-outside-test", "outside of every test"),
+    ("panics_outside_of_tests", 99, "panic-outside-test", "in between"),
+    ("faults_outside_of_tests", 99, "panic-outside-test", "#DF"),
+    ("wrong_status@start", 99, "wrong-exit-status", "status 0"),
+    ("wrong_status@middle", 99, "wrong-exit-status", "status 1"),
+    ("wrong_status@end", 99, "wrong-exit-status", "status 35"),
+    ("success_status_though_failed", 99, "wrong-exit-status", "status 33"),
+    ("success_on_console_only", 99, "died-before-tests", "status 33"),
+    ("console_flood", 99, "console-flood", "floods its console"),
+]
+
+STREAM: List[Row] = [
+    ("wrong_nonce", 99, "wrong-nonce", "the nonce differs"),
+    ("wrong_build_id", 99, "wrong-image", "the build id differs"),
+    ("wrong_registry", 99, "wrong-registry", "another number of tests"),
+    ("wrong_selection", 99, "wrong-selection", "selected another number"),
+    ("wrong_protocol", 99, "wrong-protocol", "protocol 2, not 1"),
+    ("no_tests", 99, "wrong-selection", "selected another number"),
+    ("missing_test@start", 99, "plan-broken", "another suite"),
+    ("missing_test@middle", 99, "plan-broken", "another suite"),
+    ("missing_test@end", 99, "plan-broken", "another number of suites"),
+    ("missing_suite", 99, "plan-broken", "another number of suites"),
+    ("extra_test", 99, "plan-broken", "another suite"),
+    ("other_test", 99, "unplanned-test", "panics.zzz"),
+    ("another_test_of_the_plan", 99, "missing-test", "left out alpha.one"),
+    ("duplicate_test", 99, "duplicate", "comes twice"),
+    ("unsorted_tests", 99, "disorder", "comes after"),
+    ("unsorted_suites", 99, "disorder", "comes after"),
+    ("doubled_begin", 99, "disorder", "alpha.one"),
+    ("end_without_begin", 99, "plan-broken", "ktest_begin"),
+    ("end_of_another_test", 99, "disorder", "another test ends"),
+    ("begin_of_another_suite", 99, "disorder", "none of the suite alpha"),
+    ("no_ktap_line", 99, "disorder", "the KTAP line of one"),
+    ("no_suite_line", 99, "plan-broken", "the KTAP line of alpha"),
+    ("wrong_number", 99, "numbering", "number 2 instead of 1"),
+    ("wrong_suite_number", 99, "numbering", "number 2 instead of 1"),
+    ("wrong_name_in_ktap_line", 99, "disorder", "not that of one"),
+    ("plan_too_long", 99, "plan-broken", "ktest_begin"),
+    ("plan_too_short", 99, "plan-broken", "the KTAP line of alpha"),
+    ("suite_plan_too_long", 99, "plan-broken", "KTAP version 1"),
+    ("suite_plan_too_short", 99, "plan-broken", "ktest_totals"),
+    ("second_plan", 99, "plan-broken", "here is a plan"),
+    ("ok_line_says_fail", 99, "contradiction", "disagree"),
+    ("ok_line_hides_fail", 99, "contradiction", "disagree"),
+    ("ok_line_hides_skip", 99, "contradiction", "disagree"),
+    ("suite_line_hides_fail", 99, "contradiction", "disagree"),
+    ("missing_totals", 99, "exit-without-totals", "without totals"),
+    ("cut_between_tests", 99, "exit-without-totals", "behind alpha.one"),
+    ("cut_in_line@start", 99, "died-before-tests", "status 33"),
+    ("cut_in_line@middle", 99, "truncated", "in the middle of a line"),
+    ("cut_in_line@end", 99, "truncated", "in the middle of a line"),
+    ("wrong_totals", 99, "wrong-totals", "not the sum"),
+    ("totals_do_not_add_up", 99, "wrong-totals", "do not add up"),
+    ("wrong_line_count", 99, "line-count", "lines"),
+    ("wrong_checksum", 99, "checksum", "checksum"),
+    ("stopped_by_itself", 99, "contradiction", "told to stop"),
+    ("stops_and_denies_it", 99, "contradiction", "told to stop"),
+    ("claims_an_order", 99, "unasked-order", "not given: stop"),
+    ("line_behind_totals", 99, "after-totals", "behind the end"),
+    ("second_run", 99, "after-totals", "behind the end"),
+    ("second_banner@start", 99, "second-header", "a second time"),
+    ("second_banner@middle", 99, "second-header", "a second time"),
+    ("second_banner@end", 99, "second-header", "a second time"),
+    ("garbage@start", 99, "garbage", "line 1 of"),
+    ("garbage@middle", 99, "garbage", "expected"),
+    ("garbage@end", 99, "garbage", "expected"),
+    ("okay_in_prose@start", 99, "garbage", "line 1 of"),
+    ("okay_in_prose@middle", 99, "garbage", "expected"),
+    ("okay_in_prose@end", 99, "garbage", "expected"),
+    ("control_characters@start", 99, "control-character", "0x1b"),
+    ("control_characters@middle", 99, "control-character", "0x1b"),
+    ("control_characters@end", 99, "control-character", "0x1b"),
+    ("carriage_returns", 99, "control-character", "0x0d"),
+    ("bad_utf8@start", 99, "not-ascii", "0xff"),
+    ("bad_utf8@middle", 99, "not-ascii", "0xff"),
+    ("bad_utf8@end", 99, "not-ascii", "0xff"),
+    ("interleaved", 99, "garbage", "more of alpha.one"),
+    ("swapped_lines", 99, "disorder", "more of alpha.one"),
+    ("dropped_line@start", 99, "line-count", "lines"),
+    ("dropped_line@middle", 99, "line-count", "lines"),
+    ("dropped_line@end", 99, "line-count", "lines"),
+    ("altered_byte@start", 99, "checksum", "checksum"),
+    ("altered_byte@middle", 99, "checksum", "checksum"),
+    ("altered_byte@end", 99, "checksum", "checksum"),
+    ("endless_line@start", 99, "line-too-long", "longer than 1024"),
+    ("endless_line@middle", 99, "line-too-long", "longer than 1024"),
+    ("endless_line@end", 99, "line-too-long", "longer than 1024"),
+    ("endless_comments@start", 99, "flood", "more than"),
+    ("endless_comments@middle", 99, "flood", "more than"),
+    ("endless_comments@end", 99, "flood", "more than"),
+    ("endless_checks", 99, "flood", "more than 20 checks"),
+    ("unknown_metadata@start", 99, "garbage", "expected"),
+    ("unknown_metadata@middle", 99, "garbage", "expected"),
+    ("unknown_metadata@end", 99, "garbage", "expected"),
+    ("fault_without_registers", 99, "disorder", "ktest_registers"),
+    ("stray_backtrace", 99, "disorder", "more of alpha.one"),
+    ("leading_zeros", 99, "garbage", "not a number"),
+    ("reordered_keys", 99, "garbage", "more of alpha.one"),
+    ("bad_escape", 99, "garbage", "percent sign"),
+    ("fail_without_reason", 99, "garbage", "a reason belongs"),
+    ("echo", 99, "echo", "our own order"),
+]
+
+ROWS = CODE_UNDER_TEST + CONTRADICTIONS + MACHINE + STREAM
+
+# Good ends, which the fake plays as well.
+HONEST = {"honest", "no_qboot", "triple_fault_once"}
+
+
+def judge_fake(kernel: Path, qemu: str, report: Path, *arguments: str) -> Tuple[int, Any]:
+    """Runs the command; its exit status and its JSON report."""
+    status = cli.main(["--kernel", str(kernel), "--qemu", qemu, "--json", str(report),
+                       *arguments])
+    return status, json.loads(report.read_text()) if report.exists() else None
+
+
+FakeQemu = Callable[[str], str]
+
+
+@proves("4.1.6", "4.2.2", "4.4.1", "4.4.2", "4.4.4", "4.4.5")
+@pytest.mark.parametrize("lie, status, cause, words", ROWS, ids=[row[0] for row in ROWS])
+def test_every_lie_ends_in_its_own_error(lie: str, status: int, cause: str, words: str,
+                                         kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["-x"] if lie in TOLD_TO_STOP else []
+    more += ["--timeout", HANG_SECONDS] if cause in SILENT else []
+    actual, report = judge_fake(kernel, fake_qemu(lie), tmp_path / "report.json", *BATCH, *more)
+    bad = [test for test in report["tests"] if test["verdict"] in ("fail", "error")]
+    assert (actual, bad[0]["cause"]) == (status, cause)
+    assert words in bad[0]["sentence"]
+    if status == 99:
+        assert all(test["verdict"] == "error" for test in report["tests"])
+    assert bad[0]["sentence"] in capsys.readouterr().out
+
+
+def test_every_lie_has_its_row() -> None:
+    assert {row[0].partition("@")[0] for row in ROWS} == set(fake.LIES) - HONEST
+
+
+@proves("4.1.7", "4.8.3")
+def test_an_honest_run_passes(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:
+    status, report = judge_fake(kernel, fake_qemu("honest"), tmp_path / "report.json")
+    verdicts = {test["name"]: test["verdict"] for test in report["tests"]}
+    assert status == 0
+    assert verdicts == {
+        "alpha.one": "pass", "alpha.skips": "skip", "alpha.two": "pass",
+        "faults.stack_overflow": "pass", "faults.write_to_rodata": "pass",
+        "panics.as_declared": "pass", "screen.shows_hello": "pass"}
+    assert report["boots"] == 2
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@proves("4.1.7")
+def test_the_run_goes_on_behind_a_crash(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:
+    status, report = judge_fake(kernel, fake_qemu("triple_fault_once"), tmp_path / "report.json",
+                                *BATCH)
+    verdicts = {test["name"]: test["verdict"] for test in report["tests"]}
+    assert status == 1
+    assert verdicts == {
+        "alpha.one": "pass", "alpha.skips": "skip", "alpha.two": "pass",
+        "faults.stack_overflow": "fail", "faults.write_to_rodata": "pass",
+        "panics.as_declared": "pass"}
+    assert report["boots"] == 2
+
+
+def test_resuming_has_an_end(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "MAX_RESUMED_BOOTS", 2)
+    status, report = judge_fake(kernel, fake_qemu("every_test_dies"), tmp_path / "report.json",
+                                *BATCH)
+    assert status == 1
+    assert [test["cause"] for test in report["tests"]] == (
+        ["triple-fault"] * 3 + ["too-many-boots"] * 3)
+
+
+def test_no_boot_that_would_go_wrong_again(kernel: Path, fake_qemu: FakeQemu,
+                                           tmp_path: Path) -> None:
+    status, report = judge_fake(kernel, fake_qemu("refuses_to_start"), tmp_path / "report.json")
+    assert (status, report["boots"]) == (99, 1)
+    assert [test["cause"] for test in report["tests"]] == ["qemu-not-started"] * 6 + ["abandoned"]
+
+
+def test_the_slow_firmware_will_do(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:
+    status, _ = judge_fake(kernel, fake_qemu("no_qboot"), tmp_path / "report.json")
+    assert status == 0
+
+
+def test_the_wall_clock_does_not_matter(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = count(0, -86400)
+    monkeypatch.setattr("time.time", lambda: float(next(steps)))
+    status, report = judge_fake(kernel, fake_qemu("honest"), tmp_path / "report.json", *BATCH)
+    assert status == 0 and 0 < report["seconds"] < 60
+
+
+def test_a_failed_run_keeps_its_folder(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:
+    _, report = judge_fake(kernel, fake_qemu("triple_fault"), tmp_path / "report.json", *BATCH)
+    folder = Path(report["tests"][3]["artifacts"])
+    kept: Dict[str, str] = {path.name: path.read_text() for path in folder.iterdir()
+                            if path.is_file()}
+    assert {"command", "console.log", "protocol.log", "qemu.log", "stderr.log"} <= set(kept)
+    assert "Hello World!" in kept["console.log"]
+    assert kept["protocol.log"].endswith("begin test=faults.stack_overflow\n")

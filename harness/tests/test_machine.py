@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The command line of QEMU, for each kind of machine; and which tests go into which boot."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from judge.machine import BootWay, Machine
+from judge.model import Isolation, Needs, Refusal, Test
+from judge.runner import plan
+from judge.selection import select, selector
+from tests.proves import proves
+
+MACHINE = Machine(Path("/k.elf"), Path("/k.iso"), qemu="sh")  # any program that exists
+
+
+def command(machine: Machine, have: Needs = Needs(0), arguments: str = "a=b,c") -> List[str]:
+    return machine.command(Path("/run,1"), arguments, have)
+
+
+def value(words: List[str], option: str) -> List[str]:
+    return [words[index + 1] for index, word in enumerate(words[:-1]) if word == option]
+
+
+def test_the_lean_machine() -> None:
+    words = command(MACHINE)
+    assert value(words, "-M") == ["pc,acpi=off,hpet=off,vmport=off"]
+    assert value(words, "-bios") == ["qboot.rom"]
+    assert value(words, "-kernel") == ["/k.elf"]
+    assert value(words, "-serial") == ["chardev:com1", "chardev:com2"]
+    assert {"-nodefaults", "-no-reboot"} <= set(words) and "-vga" not in words
+
+
+def test_a_screen_needs_seabios() -> None:
+    words = command(MACHINE, Needs.VGA)
+    assert value(words, "-vga") == ["std"] and value(words, "-M") == ["pc"]
+    assert "-bios" not in words
+
+
+def test_grub_boots_the_iso() -> None:
+    machine = replace(MACHINE, way=BootWay.GRUB)
+    assert machine.offers(Needs(0)) == Needs.VGA
+    words = command(machine, machine.offers(Needs(0)))
+    assert value(words, "-cdrom") == ["/k.iso"]
+    assert "-kernel" not in words and "-bios" not in words
+
+
+def test_microvm_has_a_second_port_of_its_own() -> None:
+    machine = replace(MACHINE, model="microvm,acpi=off")
+    words = command(machine)
+    assert machine.offers(Needs.VGA) == Needs(0)
+    assert value(words, "-M") == ["microvm,acpi=off"]
+    assert value(words, "-serial") == ["chardev:com1"]
+    assert "isa-serial,iobase=0x2f8,irq=3,chardev=com2" in value(words, "-device")
+
+
+def test_commas_are_doubled() -> None:
+    words = command(MACHINE)
+    assert value(words, "-fw_cfg") == ["name=opt/faultline/ktest,string=a=b,,c"]
+    assert "pipe,id=com2,path=/run,,1/com2" in value(words, "-chardev")
+
+
+@proves("4.4.3")
+def test_the_user_s_arguments_come_last() -> None:
+    assert command(replace(MACHINE, extra=("-smp", "2")))[-2:] == ["-smp", "2"]
+
+
+def test_without_qboot() -> None:
+    assert "-bios" not in command(replace(MACHINE, has_qboot=False))
+
+
+def test_no_such_qemu() -> None:
+    with pytest.raises(Refusal, match="QEMU did not start: there is no program nosuch"):
+        command(replace(MACHINE, qemu="nosuch"))
+
+
+def named(*names: str) -> List[Test]:
+    return [Test(suite, name) for suite, name in (each.split(".") for each in names)]
+
+
+TESTS = named("gdt.is_loaded", "gdt.null", "idt.is_loaded", "idt.wide")
+
+
+@pytest.mark.parametrize("globs, names", [
+    ([], ["gdt.is_loaded", "gdt.null", "idt.is_loaded", "idt.wide"]),
+    (["is_loaded"], ["gdt.is_loaded", "idt.is_loaded"]),
+    (["gdt.*"], ["gdt.is_loaded", "gdt.null"]),
+    (["nul?", "w*"], ["gdt.null", "idt.wide"]),
+    (["?dt.is_loaded"], ["gdt.is_loaded", "idt.is_loaded"]),
+    (["gdt"], []), (["GDT.*"], []), (["[gi]dt.null"], []), (["gdt.nul"], []), (["gdt+null"], [])])
+def test_globs(globs: List[str], names: List[str]) -> None:
+    assert [test.full_name for test in select(TESTS, globs)] == names
+
+
+def test_the_kernel_s_selection_is_exact_and_short() -> None:
+    assert selector(TESTS, TESTS) == ""
+    assert selector(TESTS[:3], TESTS) == "gdt.*,idt.is_loaded"
+    assert selector(TESTS[1:2], TESTS) == "gdt.null"
+
+
+def test_boots() -> None:
+    shared, alone, screen = named("a.shared", "a.alone", "a.screen")
+    alone = replace(alone, isolation=Isolation.BOOT)
+    screen = replace(screen, needs=Needs.VGA)
+    boots = plan([shared, alone, screen], MACHINE, isolates_all=False)
+    assert [(boot.tests, boot.have) for boot in boots] == [
+        ((shared, screen), Needs.VGA), ((alone,), Needs(0))]
+    boots = plan([shared, screen], MACHINE, isolates_all=True)
+    assert [boot.tests for boot in boots] == [(shared,), (screen,)]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Reports that other programs read, whatever the guest prints; and the card that people read."""
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Callable, Tuple
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge import cli, report
+from judge.elf import Image
+from judge.judge import Result
+from judge.model import Cause, Finding, Scene, Test, Verdict
+from tests.proves import proves
+
+FakeQemu = Callable[[str], str]
+Capture = pytest.CaptureFixture[str]
+
+
+def result(sentence: str, verdict: Verdict = Verdict.FAIL, console: str = "") -> Result:
+    finding = Finding(Cause.REPORTED, sentence) if verdict is not Verdict.PASS else None
+    return Result(Test("suite", "name", "a.c", 7), verdict, finding, None,
+                  Scene(1, ("qemu",), "/tmp/run", console))
+
+
+def summary(*results: Result) -> report.Summary:
+    return report.Summary(results, len(results), 1, 0.5)
+
+
+def cards(image: Image) -> report.Cards:
+    return report.Cards(image, True, ["harness/run.py"], [])
+
+
+@given(sentence=st.text())
+def test_junit_is_valid_xml_whatever_the_guest_says(image: Image, sentence: str) -> None:
+    text = report.junit_text(summary(result(sentence)), cards(image))
+    failure = ElementTree.fromstring(text).find("testsuite/testcase/failure")
+    assert failure is not None and failure.get("message") == report.clean(sentence)
+
+
+@proves("4.1.7")
+def test_junit_counts(image: Image) -> None:
+    results = [result("x", verdict) for verdict in Verdict]
+    text = report.junit_text(summary(*results), cards(image))
+    root = ElementTree.fromstring(text)
+    for element in (root, root[0]):
+        assert [element.get(key) for key in ("tests", "failures", "errors", "skipped")] == [
+            "4", "1", "1", "1"]
+
+
+TAP_LINE = re.compile(r"1\.\.\d+|(not )?ok \d+ - [^\n#]+( # SKIP .*)?|# .*")
+
+
+@given(sentence=st.text())
+def test_tap_is_flat_whatever_the_guest_says(image: Image, sentence: str) -> None:
+    results = [result(sentence, verdict) for verdict in Verdict]
+    lines = list(report.tap_lines(results, cards(image)))
+    assert lines[0] == "1..4"
+    assert all(TAP_LINE.fullmatch(line) for line in lines)
+    points = [line for line in lines if line.startswith(("ok", "not ok"))]
+    assert [point.split(" - ")[0] for point in points] == ["ok 1", "ok 2", "not ok 3", "not ok 4"]
+
+
+@given(text=st.text())
+def test_no_control_character_reaches_the_terminal(image: Image, text: str) -> None:
+    stream = io.StringIO()
+    terminal = report.Terminal(stream, is_verbose=True)
+    terminal.progress([result(text)])
+    terminal.cards([result(text, console=text)], cards(image))
+    assert all(each.isprintable() or each == "\n" for each in stream.getvalue())
+    assert stream.getvalue().count("\n") < 30 + text.count("\n") + len(text.splitlines())
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream, variable, has_color", [
+    (Tty(), "", True), (io.StringIO(), "", False), (Tty(), "NO_COLOR", False), (Tty(), "CI", False)])
+def test_color(stream: io.StringIO, variable: str, has_color: bool,
+               monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    if variable:
+        monkeypatch.setenv(variable, "1")
+    assert report.wants_color(stream) is has_color
+
+
+def output(kernel: Path, qemu: str, capsys: Capture, *arguments: str) -> Tuple[int, str]:
+    status = cli.main(["--kernel", str(kernel), "--qemu", qemu, *arguments])
+    return status, capsys.readouterr().out
+
+
+@proves("4.1.5", "4.1.6")
+def test_the_card_of_an_assertion(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    status, text = output(kernel, fake_qemu("a_check_fails"), capsys, "alpha.*")
+    assert status == 1
+    assert "FAIL alpha.one: EXPECT n == 5: 4 against 5\n" in text
+    assert "kernel/lib/format_test.c:88" in text
+    assert re.search(r"repeat +harness/run\.py .*--test alpha\.one\n", text)
+    assert text.splitlines()[-1].startswith("1 passed, 1 failed, 1 skipped in ")
+
+
+def test_the_card_of_a_triple_fault(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    status, text = output(kernel, fake_qemu("triple_fault"), capsys, "stack_overflow")
+    assert status == 1
+    assert "FAIL faults.stack_overflow: triple fault" in text
+    assert re.search(r"expected #DF \(double fault\).* in recurse\n +actual triple fault\n", text)
+    assert "    | Hello World!\n" in text
+
+
+def test_the_card_of_a_fault(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("pass_in_wrong_function"), capsys, "-v", "stack_overflow")
+    assert re.search(r"expected recurse\n +actual _start \(0x", text)
+    assert re.search(r"backtrace\n    _start\+0x[0-9a-f]+, .*sample\.c:\d+\n", text)
+    assert "rax=0" in text and "#DF (double fault), error code 0x0" in text
+
+
+def test_the_card_of_a_hang(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("hang_in_test"), capsys, "--timeout", "0.4", "as_declared")
+    assert re.search(r"stuck at +poke\+0x4", text)
+
+
+def test_one_card_for_a_boot(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("wrong_nonce"), capsys, "alpha.*", "faults.*")
+    assert text.count("the nonce differs") == 1
+    assert "ERROR alpha.one and 4 others: " in text
+    assert re.search(r"repeat +harness/run\.py .*--test 'alpha\.\*' --test 'faults\.\*'\n", text)
+
+
+@proves("4.1.1", "4.1.3")
+def test_verbose_names_every_test(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("honest"), capsys, "-v", "alpha.*")
+    assert text.splitlines()[:4] == [
+        f"Running 3 tests of {cli._short(kernel)} (direct boot, tcg)", "alpha.one... pass",
+        "alpha.skips... skip (for a reason)", "alpha.two... pass"]
+
+
+def test_tap_for_meson(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    status, text = output(kernel, fake_qemu("triple_fault"), capsys, "--tap", "faults.*")
+    assert status == 1 and text.startswith("1..2\nnot ok 1 - faults.stack_overflow\n# triple fault")

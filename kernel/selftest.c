@@ -144,6 +144,7 @@ KTEST(opposite, test_that_asserts_nothing)
     (void)test;
 }
 
+KTEST_ATTR(opposite, hang_with_interrupts_off, .timeout_ms = 500);
 KTEST(opposite, hang_with_interrupts_off)
 {
     (void)test;

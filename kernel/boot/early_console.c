@@ -7,6 +7,7 @@
 
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/port.h"
+#include "lib/string.h"
 
 #define VGA_TEXT_ADDRESS 0xb8000
 #define VGA_UNPRINTABLE 0xfe
@@ -30,35 +31,42 @@ enum com1_port {
 static const char hello[] = "Hello World!";
 
 static struct early_screen vga_screen = {
-    .cells = (volatile struct vga_cell *)(DIRECT_MAP_VMA + VGA_TEXT_ADDRESS),
+    .video = (volatile uint64_t *)(DIRECT_MAP_VMA + VGA_TEXT_ADDRESS),
     .colour = VGA_COLOUR_TEXT,
 };
 
-_Static_assert(sizeof(struct vga_cell) == 2);
+_Static_assert(sizeof(struct vga_cell) * VGA_CELLS_PER_WORD == sizeof(uint64_t));
 
-static void put_cell(struct early_screen *screen, size_t row, size_t column, uint8_t character)
+// Shows the word that the cell is in.
+static void show_cell(struct early_screen *screen, size_t cell)
 {
-    volatile struct vga_cell *cell = &screen->cells[row * VGA_COLUMNS + column];
-    cell->character = character;
-    cell->colour = screen->colour;
+    if (screen->video != NULL) {
+        size_t word = cell / VGA_CELLS_PER_WORD;
+        screen->video[word] = screen->words[word];
+    }
+}
+
+static void show_all(struct early_screen *screen)
+{
+    for (size_t cell = 0; cell < VGA_CELLS; cell += VGA_CELLS_PER_WORD) {
+        show_cell(screen, cell);
+    }
 }
 
 static void clear_row(struct early_screen *screen, size_t row)
 {
     for (size_t column = 0; column < VGA_COLUMNS; column++) {
-        put_cell(screen, row, column, ' ');
+        screen->cells[row * VGA_COLUMNS + column] = (struct vga_cell){' ', screen->colour};
     }
 }
 
 static void new_line(struct early_screen *screen)
 {
-    for (size_t i = 0; i < (VGA_ROWS - 1) * VGA_COLUMNS; i++) {
-        volatile struct vga_cell *below = &screen->cells[i + VGA_COLUMNS];
-        screen->cells[i].character = below->character;
-        screen->cells[i].colour = below->colour;
-    }
+    memmove(screen->cells, screen->cells + VGA_COLUMNS,
+            sizeof(screen->cells) - VGA_COLUMNS * sizeof(struct vga_cell));
     clear_row(screen, VGA_ROWS - 1);
     screen->column = 0;
+    show_all(screen);
 }
 
 static void put_character(struct early_screen *screen, uint8_t character)
@@ -71,7 +79,10 @@ static void put_character(struct early_screen *screen, uint8_t character)
         new_line(screen);
     }
     bool is_printable = character >= 0x20 && character < 0x7f;
-    put_cell(screen, VGA_ROWS - 1, screen->column++, is_printable ? character : VGA_UNPRINTABLE);
+    size_t cell = (VGA_ROWS - 1) * VGA_COLUMNS + screen->column++;
+    screen->cells[cell] =
+        (struct vga_cell){is_printable ? character : VGA_UNPRINTABLE, screen->colour};
+    show_cell(screen, cell);
 }
 
 void early_screen_write(struct early_screen *screen, const char *bytes, size_t size_bytes)
@@ -87,6 +98,7 @@ void early_screen_clear(struct early_screen *screen)
         clear_row(screen, row);
     }
     screen->column = 0;
+    show_all(screen);
 }
 
 struct early_screen *early_screen(void)

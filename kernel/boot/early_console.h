@@ -20,9 +20,17 @@ struct vga_cell {
     uint8_t colour;
 };
 
-// A text screen that scrolls: the last row is the one that is written to. Tests use one in RAM.
+#define VGA_CELLS (VGA_ROWS * VGA_COLUMNS)
+#define VGA_CELLS_PER_WORD 4
+
+// A text screen that scrolls: the last row is the one that is written to. The cells are kept in RAM
+// and only written to the video memory: reading that is slow, and so is writing it by bytes.
 struct early_screen {
-    volatile struct vga_cell *cells; // VGA_ROWS * VGA_COLUMNS
+    volatile uint64_t *video; // where the cells are shown; NULL: nowhere
+    union {
+        struct vga_cell cells[VGA_CELLS];
+        uint64_t words[VGA_CELLS / VGA_CELLS_PER_WORD];
+    };
     size_t column;
     uint8_t colour;
 };

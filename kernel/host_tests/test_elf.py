@@ -109,7 +109,7 @@ def test_no_memory_function_calls_itself(build: Path) -> None:
             function = match[1]
         elif match := re.search(r"\b(?:call|jmp)\s+[0-9a-f]+ <(\w+)>|R_X86_64_P\S+\s+(\w+)", line):
             relocations.setdefault(function, []).append(match[1] or match[2])
-    assert "memcmp" in relocations["bcmp"], "the search finds calls"
+    assert "format_vwrite" in relocations["println"], "the search finds calls"
     for name in names:
         assert name not in [target for target in relocations.get(name, ()) if target == name
                             and "+" not in target]

@@ -4,7 +4,7 @@
 //
 // Locks have ranks, and a CPU takes them in rising order only, so that no two CPUs can wait for
 // each other. Taking one out of order, twice, or giving back one that is not held is a bug of ours
-// and panics with both names. Rank order: docs/locks.md.
+// and panics with both names.
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Makes the boot image: make_iso.sh KERNEL ISO FOLDER, with FOLDER for what goes into it.
+# Makes the boot image: make_iso.sh KERNEL ISO FOLDER STRIP, with FOLDER for what goes into it and
+# STRIP the program that takes away what is for debuggers: GRUB reads every byte of the file.
 # GRUB's core holds only what finds the image; the modules that Multiboot2 needs lie beside the
 # kernel, uncompressed: unpacking them costs more than reading them. The image boots from CD and,
 # written to a disk or a stick as it is, from that: GRUB's hybrid boot sector is in front.
@@ -10,6 +11,7 @@ set -eu
 kernel=$1
 iso=$2
 root=$3
+strip=$4
 
 grub=/usr/lib/grub/i386-pc
 modules='multiboot2 relocator lsapm boot net acpi linux video mmap vbe normal extcmd verifiers
@@ -23,7 +25,7 @@ grub-file --is-x86-multiboot2 "$kernel"
 
 rm -rf "$root"
 mkdir -p "$root/boot/grub/i386-pc"
-cp "$kernel" "$root/boot/faultline.elf"
+"$strip" -s -o "$root/boot/faultline.elf" "$kernel"
 for module in $modules; do
     cp "$grub/$module.mod" "$root/boot/grub/i386-pc/"
 done

@@ -984,6 +984,3 @@ def _stop_when_told(play: Play, is_admitted: int) -> None:
     play.say(whole[len(stream.to_bytes(begin)):])
     os._exit(35)
 
-
-if __name__ == "__main__":
-    main()

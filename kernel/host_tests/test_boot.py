@@ -119,10 +119,8 @@ def test_image_is_small(build: Path) -> None:
 MACHINES = {
     "5 GiB: memory above the first page tables": ("--memory", "5G", "--test", "direct_map.*",
                                                   "--test", "layout.*"),
-    "32 MiB": ("--memory", "32M"),
-    "qemu64, a CPU without SMEP, SMAP and UMIP": ("--cpu", "qemu64"),
-    "q35": ("--machine", "q35"),
-    "GRUB": ("--boot", "grub"),
+    "q35 with 32 MiB and a CPU without SMEP, SMAP and UMIP": ("--machine", "q35", "--memory", "32M",
+                                                              "--cpu", "qemu64"),
     "GRUB on q35 with 5 GiB": ("--boot", "grub", "--machine", "q35", "--memory", "5G", "--test",
                                "direct_map.*", "--test", "layout.*"),
 }

@@ -7,13 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, NamedTuple
 
 import pytest
 from tests.proves import proves
 
 from conftest import ROOT
-from test_boot import harness
 
 # What is said of each test: the verdict, and words of its sentence.
 SENTENCES = {
@@ -40,18 +39,56 @@ SENTENCES = {
 }
 
 
+# A QEMU without the exit device.
+EXITLESS_QEMU = f"""#!{sys.executable}
+import os, sys
+words = sys.argv[1:]
+at = next(i for i, word in enumerate(words) if word.startswith("isa-debug-exit"))
+del words[at - 1:at + 1]
+os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *words])
+"""
+
+
+class Run(NamedTuple):
+    status: int
+    text: str
+
+
 @pytest.fixture(scope="module")
-def results(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
-    """One run of all of them: some take the machine down, and the run goes on behind them."""
-    report = tmp_path_factory.mktemp("opposites") / "report.json"
-    run = selftest(build, "--test", "opposite.*", "--json", str(report))
-    assert run.returncode == 1, run.stdout
-    tests = json.loads(report.read_text())["tests"]
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("opposites")
+
+
+@pytest.fixture(scope="module")
+def runs(build: Path, folder: Path) -> Dict[str, Run]:
+    """All runs side by side: most of their time is spent in waiting for what never comes."""
+    (folder / "qemu").write_text(EXITLESS_QEMU)
+    (folder / "qemu").chmod(0o755)
+    (folder / "empty.iso").write_bytes(bytes(1 << 20))
+    good = ["--test", "nothing_wrong", "--timeout", "2"]
+    arguments = {
+        "all": ["--test", "opposite.*", "--json", f"{folder}/report.json"],
+        "no exit device": [*good, "--qemu", f"{folder}/qemu"],
+        "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
+        **{name: ["--test", name] for name in ("fault_with_another_code",
+                                               "stack_overflow_without_ist",
+                                               "stack_overflow_without_recursion")},
+    }
+    command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
+               str(build), "--kernel", str(build / "faultline-selftest.elf")]
+    started = {name: subprocess.Popen([*command, *words], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True)
+               for name, words in arguments.items()}
+    texts = {name: process.communicate()[0] for name, process in started.items()}
+    return {name: Run(process.returncode, texts[name]) for name, process in started.items()}
+
+
+@pytest.fixture(scope="module")
+def results(runs: Dict[str, Run], folder: Path) -> Dict[str, Any]:
+    """Some tests take the machine down, and the run goes on behind them."""
+    assert runs["all"].status == 1, runs["all"].text
+    tests = json.loads((folder / "report.json").read_text())["tests"]
     return {test["name"].partition(".")[2]: test for test in tests}
-
-
-def selftest(build: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return harness(build, "--kernel", str(build / "faultline-selftest.elf"), *arguments)
 
 
 @proves("4.1.6", "4.1.7", "4.4.1", "4.4.2", "4.4.4", "6.3", "6.13", "4.8.2")
@@ -67,45 +104,30 @@ def test_every_one_is_known_here(results: Dict[str, Any]) -> None:
 
 
 @proves("4.1.5")
-def test_card_shows_expected_beside_actual(build: Path) -> None:
-    run = selftest(build, "--test", "fault_with_another_code")
-    assert "kernel/selftest.c" in run.stdout
-    assert "peek" in run.stdout and "kernel_main" in run.stdout, "a backtrace with names"
-    assert "expected 0x2" in run.stdout and "actual 0x0" in run.stdout
+def test_card_shows_expected_beside_actual(runs: Dict[str, Run]) -> None:
+    card = runs["fault_with_another_code"].text
+    assert "kernel/selftest.c" in card
+    assert "peek" in card and "kernel_main" in card, "a backtrace with names"
+    assert "expected 0x2" in card and "actual 0x0" in card
+    assert str(ROOT) not in card.split("repeat")[0], "places are relative to the project"
 
 
 @proves("4.2.3", "4.4.4")
-def test_exit_device_that_is_missing_is_noticed(build: Path, tmp_path: Path) -> None:
-    """A QEMU without it: all tests pass, the kernel halts, and that is no pass."""
-    qemu = tmp_path / "qemu"
-    qemu.write_text(f"""#!{sys.executable}
-import os, sys
-words = sys.argv[1:]
-at = next(i for i, word in enumerate(words) if word.startswith("isa-debug-exit"))
-del words[at - 1:at + 1]
-os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *words])
-""")
-    qemu.chmod(0o755)
-    run = selftest(build, "--test", "nothing_wrong", "--qemu", str(qemu), "--timeout", "2")
-    assert run.returncode == 99, run.stdout
-    assert "0 passed" in run.stdout
+def test_exit_device_that_is_missing_is_noticed(runs: Dict[str, Run]) -> None:
+    """All tests pass, the kernel halts, and that is no pass."""
+    assert runs["no exit device"].status == 99
+    assert "0 passed" in runs["no exit device"].text
 
 
 @proves("4.4.4", "4.4.5")
-def test_image_that_does_not_boot_is_noticed(build: Path, tmp_path: Path) -> None:
-    empty = tmp_path / "empty.iso"
-    empty.write_bytes(bytes(1 << 20))
-    run = selftest(build, "--test", "nothing_wrong", "--boot", "grub", "--iso", str(empty),
-                   "--timeout", "2")
-    assert run.returncode == 99, run.stdout
-    assert "0 passed" in run.stdout
+def test_image_that_does_not_boot_is_noticed(runs: Dict[str, Run]) -> None:
+    assert runs["no boot"].status == 99
+    assert "0 passed" in runs["no boot"].text
 
 
-@proves("6.3")
-def test_one_by_one_the_status_is_1(build: Path) -> None:
-    for name, words in (("stack_overflow_without_ist", "triple fault"),
-                        ("stack_overflow_without_recursion", "never came")):
-        run = selftest(build, "--test", name)
-        assert run.returncode == 1
-        assert words in run.stdout
-        assert str(ROOT) not in run.stdout.split("repeat")[0], "places are relative to the project"
+@proves("6.3", "6.13")
+@pytest.mark.parametrize("name, words", [("stack_overflow_without_ist", "triple fault"),
+                                         ("stack_overflow_without_recursion", "never came")])
+def test_one_by_one_the_status_is_1(runs: Dict[str, Run], name: str, words: str) -> None:
+    assert runs[name].status == 1
+    assert words in runs[name].text

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 // Bit `n` (0..63), and the bits `high` down to `low`, both included.
-#define BIT(n_) (UINT64_C(1) << (n_))
-#define GENMASK(high_, low_) ((~UINT64_C(0) << (low_)) & (~UINT64_C(0) >> (63 - (high_))))
+#define BIT(n_) ((uint64_t)1 << (n_))
+#define GENMASK(high_, low_) ((~(uint64_t)0 << (low_)) & (~(uint64_t)0 >> (63 - (high_))))
 
 // A field is named by its mask, which is not 0 and has no gaps.
 // FIELD_GET(GENMASK(20, 12), address) extracts; FIELD_PREP puts a value in place, ready to be

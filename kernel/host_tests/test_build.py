@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Dict, Set
+from typing import Dict, List, Set
 
 import pytest
 from judge.elf import Image
@@ -87,6 +87,25 @@ def layer_of(path: Path) -> int:
                          ids=lambda path: str(path.relative_to(ROOT)))
 def test_headers_compile_alone(build: Path, header: Path) -> None:
     assert compiles(build, f'#include "{header.relative_to(ROOT / "kernel")}"\n') == ""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ktest").glob("*.c")), ids=lambda path: path.name)
+def test_ktest_compiles_as_plain_c11(build: Path, path: Path) -> None:
+    """With other people's flags: nothing of this kernel's is in reach."""
+    compiler = kernel_compiler(build)
+    run = subprocess.run([*compiler, "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Wconversion",
+                          "-Wredundant-decls", "-Werror", "-ffreestanding", "-O1", "-c",
+                          "-o", "/dev/null", str(path)],
+                         capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+
+
+def kernel_compiler(build: Path) -> List[str]:
+    """The compiler with its target, as it stands in front of every command."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
+    words = shlex.split(command["command"])
+    return words[:next(at for at, word in enumerate(words) if word.startswith("-I"))]
 
 
 REFUSED: Dict[str, str] = {

@@ -68,6 +68,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
     good = ["--test", "nothing_wrong", "--timeout", "2"]
     arguments = {
         "all": ["--test", "opposite.*", "--json", f"{folder}/report.json"],
+        "stopped": ["--test", "opposite.*", "-x"],
         "no exit device": [*good, "--qemu", f"{folder}/qemu"],
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
         **{name: ["--test", name] for name in ("fault_with_another_code",
@@ -131,3 +132,10 @@ def test_image_that_does_not_boot_is_noticed(runs: Dict[str, Run]) -> None:
 def test_one_by_one_the_status_is_1(runs: Dict[str, Run], name: str, words: str) -> None:
     assert runs[name].status == 1
     assert words in runs[name].text
+
+
+def test_run_can_be_stopped_by_an_order(runs: Dict[str, Run]) -> None:
+    """-x: the kernel obeys on its protocol port, and says how far it has come."""
+    assert runs["stopped"].status == 1
+    assert " not run in " in runs["stopped"].text
+    assert "order" not in runs["stopped"].text, "nothing is wrong with the stream"

@@ -178,7 +178,7 @@ static void set_small(unsigned char *destination, uint64_t pattern, size_t size_
 void *memset(void *destination, int value, size_t size_bytes)
 {
     unsigned char *next = destination;
-    uint64_t pattern = (unsigned char)value * 0x0101010101010101;
+    uint64_t pattern = (uint64_t)(unsigned char)value * 0x0101010101010101;
 
     if (size_bytes >= REP_MIN) {
         size_t word_count = size_bytes / 8;

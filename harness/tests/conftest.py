@@ -2,7 +2,7 @@
 """A kernel to read, its registry for the fakes, and a QEMU that plays a scenario."""
 from __future__ import annotations
 
-import json
+import marshal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +47,8 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = compile_sample(tmp_path_factory.mktemp("kernel"))
     image = Image(path)
     rows = [registry_row(test, image) for test in image.tests]
-    Path(f"{path}.json").write_text(json.dumps({"build_id": image.build_id, "tests": rows}))
+    Path(f"{path}.registry").write_bytes(
+        marshal.dumps({"build_id": image.build_id, "tests": rows}))
     return path
 
 

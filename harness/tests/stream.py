@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import zlib
 from itertools import groupby
-from typing import Any, Dict, List, Sequence
 
-Test = Dict[str, Any]  # a row of registry.json, which conftest.py writes
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Sequence
+
+    Test = Dict[str, Any]  # a row of the registry, which conftest.py writes
 
 REGISTERS = " ".join(f"{name}=0x{number:x}" for number, name in enumerate(
     "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 cr0 cr3 cr4".split()))

@@ -91,7 +91,7 @@ def test_without_iso(kernel: Path, tmp_path: Path, capsys: Capture) -> None:
 def test_grub(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, capsys: Capture) -> None:
     iso = tmp_path / "faultline.iso"
     iso.touch()
-    Path(f"{iso}.json").write_text(Path(f"{kernel}.json").read_text())
+    Path(f"{iso}.registry").write_bytes(Path(f"{kernel}.registry").read_bytes())
     assert main(kernel, "--boot", "grub", "--iso", str(iso), "--qemu", fake_qemu("honest")) == 0
 
 

@@ -89,7 +89,8 @@ def test_headers_compile_alone(build: Path, header: Path) -> None:
     assert compiles(build, f'#include "{header.relative_to(ROOT / "kernel")}"\n') == ""
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "ktest").glob("*.c")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "ktest").glob("*.c")),
+                         ids=lambda path: str(path.name))
 def test_ktest_compiles_as_plain_c11(build: Path, path: Path) -> None:
     """With other people's flags: nothing of this kernel's is in reach."""
     compiler = kernel_compiler(build)
@@ -104,7 +105,7 @@ def kernel_compiler(build: Path) -> List[str]:
     """The compiler with its target, as it stands in front of every command."""
     commands = json.loads((build / "compile_commands.json").read_text())
     command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
-    words = shlex.split(command["command"])
+    words: List[str] = shlex.split(command["command"])
     return words[:next(at for at, word in enumerate(words) if word.startswith("-I"))]
 
 

@@ -6,7 +6,7 @@
 
 _Static_assert(offsetof(struct ktest_context, rsp) == 48, "the assembly below counts on it");
 _Static_assert(offsetof(struct ktest_context, rflags) == 64, "the assembly below counts on it");
-_Static_assert(offsetof(struct ktest_context, es) == 76, "the assembly below counts on it");
+_Static_assert(offsetof(struct ktest_context, cs) == 78, "the assembly below counts on it");
 
 __asm__(".pushsection .text\n"
         ".globl ktest_context_save\n"
@@ -27,6 +27,7 @@ __asm__(".pushsection .text\n"
         "    movw %ss, 72(%rdi)\n"
         "    movw %ds, 74(%rdi)\n"
         "    movw %es, 76(%rdi)\n"
+        "    movw %cs, 78(%rdi)\n"
         "    xorl %eax, %eax\n"
         "    ret\n"
         ".size ktest_context_save, . - ktest_context_save\n"
@@ -34,7 +35,6 @@ __asm__(".pushsection .text\n"
         ".globl ktest_context_restore\n"
         ".type ktest_context_restore, @function\n"
         "ktest_context_restore:\n"
-        "    movw 72(%rdi), %ss\n"
         "    movw 74(%rdi), %ds\n"
         "    movw 76(%rdi), %es\n"
         "    movq 0(%rdi), %rbx\n"
@@ -43,11 +43,14 @@ __asm__(".pushsection .text\n"
         "    movq 24(%rdi), %r13\n"
         "    movq 32(%rdi), %r14\n"
         "    movq 40(%rdi), %r15\n"
-        "    movq 48(%rdi), %rsp\n"
-        "    movq 56(%rdi), %rdx\n"
-        "    pushq 64(%rdi)\n"
+        "    movzwl 72(%rdi), %eax\n"
+        "    pushq %rax\n"     // SS
+        "    pushq 48(%rdi)\n" // RSP
+        "    pushq 64(%rdi)\n" // RFLAGS
+        "    movzwl 78(%rdi), %eax\n"
+        "    pushq %rax\n"     // CS
+        "    pushq 56(%rdi)\n" // RIP
         "    movl $1, %eax\n"
-        "    popfq\n" // last: an interrupt may come right behind it
-        "    jmp *%rdx\n"
+        "    iretq\n"
         ".size ktest_context_restore, . - ktest_context_restore\n"
         ".popsection\n");

@@ -2,8 +2,7 @@
 //
 // Where to go on when a test is abandoned: setjmp and longjmp for a kernel. RFLAGS, and with them
 // the interrupt flag, are part of the context, and so are the segments: the CPU makes SS null when
-// it changes to an interrupt stack, and only iretq would bring it back. Leaving an exception
-// handler this way is fine for everything but an NMI, which only iretq ends.
+// it changes to an interrupt stack. The way back is iretq: nothing else ends an NMI.
 #pragma once
 
 #include "ktest.h"
@@ -11,7 +10,7 @@
 struct ktest_context {
     uint64_t rbx, rbp, r12, r13, r14, r15;
     uint64_t rsp, rip, rflags;
-    uint16_t ss, ds, es, reserved;
+    uint16_t ss, ds, es, cs;
 };
 
 // 0 at the call, 1 when it returns again through ktest_context_restore.

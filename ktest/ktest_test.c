@@ -141,9 +141,12 @@ KTEST(ktest, messages_are_formatted)
     KTEST_EXPECT_STREQ(test, text, "abcd");
 }
 
-// Fixtures: each call is noted, and the next test sees what the ones before it left.
-static char calls[32];
+// Fixtures: what is called for a test is noted, and the exit fixture looks at it.
+static char calls[8];
 static size_t call_count;
+static unsigned suite_inits;
+static unsigned inits;
+static unsigned exits;
 
 static void note(char c)
 {
@@ -153,50 +156,47 @@ static void note(char c)
     calls[call_count] = 0;
 }
 
-static void note_suite_init(struct ktest *test)
+static void suite_init(struct ktest *test)
 {
     (void)test;
-    call_count = 0;
-    note('S');
+    suite_inits++;
 }
 
-static void note_init(struct ktest *test)
+static void suite_exit(struct ktest *test)
 {
-    (void)test;
+    KTEST_EXPECT_EQ(test, suite_inits, 1);
+    KTEST_EXPECT_GE(test, inits, 1);
+    KTEST_EXPECT_EQ(test, exits, inits);
+}
+
+static void init(struct ktest *test)
+{
+    KTEST_EXPECT_EQ(test, suite_inits, 1);
+    inits++;
+    call_count = 0;
     note('i');
 }
 
-static void note_exit(struct ktest *test)
+static void exit(struct ktest *test)
 {
-    (void)test;
+    exits++;
     note('x');
+    KTEST_EXPECT_STREQ(test, calls, "ibx");
 }
 
-static void check_suite_exit(struct ktest *test)
+KTEST_SUITE(ktest_fixtures, .suite_init = suite_init, .suite_exit = suite_exit, .init = init,
+            .exit = exit);
+
+KTEST(ktest_fixtures, run_around_the_body)
 {
-    KTEST_EXPECT_STREQ(test, calls, "Si1xi2xi3x");
+    note('b');
+    KTEST_EXPECT_STREQ(test, calls, "ib");
 }
 
-KTEST_SUITE(ktest_fixtures, .suite_init = note_suite_init, .suite_exit = check_suite_exit,
-            .init = note_init, .exit = note_exit);
-
-KTEST(ktest_fixtures, run_1_before_the_body)
-{
-    note('1');
-    KTEST_EXPECT_STREQ(test, calls, "Si1");
-}
-
-// The exit fixture runs although the body does not come to its end.
-KTEST_ATTR(ktest_fixtures, run_2_after_a_fault, .outcome = KTEST_FAULT(UD));
-KTEST(ktest_fixtures, run_2_after_a_fault)
+KTEST_ATTR(ktest_fixtures, run_after_a_fault, .outcome = KTEST_FAULT(UD));
+KTEST(ktest_fixtures, run_after_a_fault)
 {
     (void)test;
-    note('2');
+    note('b');
     __asm__ volatile("ud2");
-}
-
-KTEST(ktest_fixtures, run_3_whatever_came_before)
-{
-    note('3');
-    KTEST_EXPECT_STREQ(test, calls, "Si1xi2xi3");
 }

@@ -2,7 +2,7 @@
 //
 // What the kernel says, on every console it has. A call's text comes out in one piece: lines from
 // several contexts never mix. Callable before any initialisation and in interrupt handlers; panics
-// have a way of their own that takes no lock (log_write_emergency).
+// have a way of their own that takes no lock (log_emergency_writer).
 #pragma once
 
 #include <stdbool.h>

@@ -19,10 +19,10 @@ static void check_order(const struct spinlock *lock)
         if (held[i] == lock) {
             panic("lock %s is taken twice by the same CPU", lock->name);
         }
-    }
-    if (held_count != 0 && held[held_count - 1]->rank >= lock->rank) {
-        panic("lock %s (rank %d) is taken inside of %s (rank %d)", lock->name, lock->rank,
-              held[held_count - 1]->name, held[held_count - 1]->rank);
+        if (held[i]->rank >= lock->rank) { // not the last one only: try_lock takes any rank
+            panic("lock %s (rank %d) is taken inside of %s (rank %d)", lock->name, lock->rank,
+                  held[i]->name, held[i]->rank);
+        }
     }
     if (held_count == HELD_MAX) {
         panic("lock %s: more than %d locks held", lock->name, HELD_MAX);

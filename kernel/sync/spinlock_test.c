@@ -137,6 +137,18 @@ KTEST(spinlock, taking_the_same_rank_inside_panics)
     (void)spinlock_lock(&peer);
 }
 
+// A lock that was tried for may be of a lower rank; it does not hide the higher one.
+KTEST_ATTR(spinlock, rank_counts_behind_a_lock_that_was_tried,
+           .outcome = KTEST_PANIC("lock inner (rank 1) is taken inside of top (rank *)"));
+KTEST(spinlock, rank_counts_behind_a_lock_that_was_tried)
+{
+    static struct spinlock top = SPINLOCK("top", LOCK_RANK_LOG);
+    irq_state_t state;
+    (void)spinlock_lock(&top);
+    KTEST_EXPECT_TRUE(test, spinlock_try_lock(&outer, &state));
+    (void)spinlock_lock(&inner);
+}
+
 KTEST_ATTR(spinlock, unlocking_out_of_order_panics,
            .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"));
 KTEST(spinlock, unlocking_out_of_order_panics)

@@ -231,14 +231,15 @@ KTEST(trap, returning_from_a_machine_check_panics)
 KTEST_ATTR(trap, interrupt_stack_is_told_from_the_frame, .proves = "6.15");
 KTEST(trap, interrupt_stack_is_told_from_the_frame)
 {
-    struct trap_frame *on_df = (struct trap_frame *)(stack_top(BOOT_STACK_DOUBLE_FAULT) - 512);
-    struct trap_frame *on_nmi = (struct trap_frame *)(stack_top(BOOT_STACK_NMI) - 512);
-    struct trap_frame *on_mc = (struct trap_frame *)(stack_top(BOOT_STACK_MACHINE_CHECK) - 512);
+    struct trap_frame *on_df = (struct trap_frame *)stack_top(BOOT_STACK_DOUBLE_FAULT) - 1;
+    struct trap_frame *on_nmi = (struct trap_frame *)stack_top(BOOT_STACK_NMI) - 1;
+    struct trap_frame *on_mc = (struct trap_frame *)stack_top(BOOT_STACK_MACHINE_CHECK) - 1;
     struct trap_frame here;
     KTEST_EXPECT_EQ(test, trap_ist(on_df), IST_DOUBLE_FAULT);
     KTEST_EXPECT_EQ(test, trap_ist(on_nmi), IST_NMI);
     KTEST_EXPECT_EQ(test, trap_ist(on_mc), IST_MACHINE_CHECK);
     KTEST_EXPECT_EQ(test, trap_ist(&here), IST_NONE);
+    KTEST_EXPECT_EQ(test, trap_ist(on_df - 1), IST_NONE); // a fault within the handler
 }
 
 static enum ist ist_in_handler;

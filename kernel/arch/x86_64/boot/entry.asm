@@ -350,7 +350,8 @@ refusal:
 boot_gdt:                               ; until the kernel loads its own
         dq 0
 .code equ $ - boot_gdt
-        dq 0x00af9a000000ffff           ; 64-bit code, ring 0
+        dq 0x00af9b000000ffff           ; 64-bit code, ring 0; accessed already: the table lies in
+                                        ; a read-only page, and the CPU would have to mark it
 .end:
 .pointer:
         dw .end - boot_gdt - 1

@@ -232,8 +232,8 @@ void ktest_check_mem(struct ktest *test, const struct ktest_site *site, const vo
 void ktest_fail(struct ktest *test, const struct ktest_site *site, const char *format, ...)
     KTEST_PRINTF(3, 4);
 
-// Ends the test as skipped, with a reason in printf's form. Not an excuse: the harness compares
-// the skips of a run with those that the machine at hand explains.
+// Ends the test as skipped, with a reason in printf's form. Not an excuse: the harness takes it for
+// an error unless it was told that the test may skip itself (--allow-skip).
 KTEST_NORETURN void ktest_skip(struct ktest *test, const char *format, ...) KTEST_PRINTF(2, 3);
 
 // What the test is called, without its suite.

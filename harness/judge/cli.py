@@ -141,6 +141,8 @@ def _add_run(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the run and its reports")
     group.add_argument("--isolate", choices=("boot", "none"), default="none",
                        help="a boot for each test, or one for all that allow it (default)")
+    group.add_argument("--allow-skip", metavar="GLOB", action="append", default=[],
+                       help="tests that may skip themselves here: else that is an error")
     group.add_argument("-x", dest="stop", action="store_true", help="stop after the first failure")
     group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
@@ -196,7 +198,8 @@ def _run(image: Image, machine: Machine, tests: Tuple[Test, ...],
     if machine.way is BootWay.GRUB and not machine.iso.exists():
         raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
     runner = Runner(image, machine, Settings(options.timeout, options.isolate == "boot",
-                                             options.stop, options.keep))
+                                             options.stop, options.keep,
+                                             tuple(options.allow_skip)))
     session = Session(image, machine, tests, runner, options)
     return session.run()
 

@@ -8,6 +8,7 @@ ended. The guest's own verdict is one witness among them, and is trusted only fo
 from __future__ import annotations
 
 import enum
+import re
 import signal
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from itertools import groupby
 from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple, Type, TypeVar
 
 from . import exceptions as x86
-from .model import (Cause, Difference, Finding, Outcome, OutcomeKind, Scene, Test, Trouble,
+from .model import (Cause, Difference, Finding, Needs, Outcome, OutcomeKind, Scene, Test, Trouble,
                     Verdict)
 from .protocol import (Broken, CheckFailed, Event, Fault, OrderAnswered, Panic, Planned, Refused,
                        RunBegan, SuiteBegan, TestBegan, TestClosed, TestEnded, Totals)
@@ -31,6 +32,10 @@ SpecificEvent = TypeVar("SpecificEvent")
 SymbolNames = Callable[[int], FrozenSet[str]]
 
 
+# What the kernel says on its console when it can't go on with the boot, and then halts.
+REFUSAL = re.compile(r"(Faultline can't boot: [^\r\n]+)[\r\n]")
+
+
 class Stop(enum.Enum):
     """Why the harness itself put an end to the machine."""
 
@@ -39,6 +44,7 @@ class Stop(enum.Enum):
     BROKEN = "broken stream"
     CONSOLE_FLOOD = "flood on the console"
     VM_STOPPED = "stopped VM"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class Evidence:
     events: Tuple[Event, ...]
     ending: Ending
     symbol_names: SymbolNames
+    have: Needs = Needs(0)  # what the machine had of what tests may need
+    may_skip: FrozenSet[str] = frozenset()  # names of tests that may skip themselves
     timeout: float = 10.0
     is_cut: bool = False  # the stream ends in the middle of a line
     has_spoken: bool = False  # something came on COM2
@@ -302,7 +310,7 @@ def _wrong_end(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
         return _wrong_totals(records, totals) or _wrong_exit(ending, totals)
     if records and not records[-1].is_closed:
         return None  # the open test is to blame
-    if ending.stop is Stop.HANG:
+    if ending.stop in (Stop.HANG, Stop.REFUSED):
         return _silence(evidence, records)
     return _early_exit(evidence, records)
 
@@ -341,6 +349,9 @@ def _silence(evidence: Evidence, records: List[Record]) -> Finding:
         return Finding(Trouble.TRUNCATED, f"the stream stopped in the middle of a line {waited}")
     if records:
         return Finding(Trouble.HUNG_BETWEEN, f"nothing came behind {records[-1].name} {waited}")
+    refusal = REFUSAL.search(evidence.console)
+    if refusal is not None:
+        return Finding(Trouble.REFUSED, f"the kernel refused: {refusal[1]}")
     if evidence.has_spoken or "Hello World!" in evidence.console:
         return Finding(Trouble.TESTS_NEVER_BEGAN, f"the kernel began, but no test did {waited}")
     return Finding(Trouble.NEVER_BEGAN, f"the kernel never began: no sign of it {waited}")
@@ -376,7 +387,7 @@ def _judge_record(test: Test, record: Record, evidence: Evidence) -> Result:
         wrong = _wrong_symbol(test.outcome, record, evidence.symbol_names)
         if wrong is not None:
             return Result(test, Verdict.FAIL, wrong, record)
-    verdict, finding = _reconcile(test, end, host)
+    verdict, finding = _reconcile(test, end, host, evidence)
     return Result(test, verdict, finding, record)
 
 
@@ -401,7 +412,7 @@ def _death(test: Test, evidence: Evidence) -> Finding:
     return Finding(cause, came, (Difference("outcome", expected, came.partition(":")[0]),))
 
 
-def _reconcile(test: Test, end: TestEnded, host: Optional[Finding]
+def _reconcile(test: Test, end: TestEnded, host: Optional[Finding], evidence: Evidence
                ) -> Tuple[Verdict, Optional[Finding]]:
     """One verdict of two: the guest's, and the host's own from what the guest reported."""
     guest = end.verdict
@@ -421,6 +432,10 @@ def _reconcile(test: Test, end: TestEnded, host: Optional[Finding]
                                 "declared outcome and nothing else")
     if guest is Verdict.FAIL:
         return guest, Finding(Cause.REPORTED, end.reason)
+    is_explained = bool(test.needs & ~evidence.have) or test.full_name in evidence.may_skip
+    if guest is Verdict.SKIP and not is_explained:
+        return Verdict.ERROR, Finding(
+            Cause.UNEXPLAINED_SKIP, f"skipped ({end.reason}), though the machine has all it needs")
     if guest is Verdict.SKIP:
         return guest, Finding(Cause.SKIPPED, end.reason)
     if end.checks == 0:

@@ -53,6 +53,7 @@ class Cause(enum.Enum):
     TOO_MANY_BOOTS = "too-many-boots"
     # Not a failure.
     SKIPPED = "skipped"
+    UNEXPLAINED_SKIP = "unexplained-skip"
 
 
 class Trouble(enum.Enum):

@@ -15,17 +15,17 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Deque, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Deque, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from .elf import Image
-from .judge import Ending, Evidence, Judgement, Result, Stop, judge
+from .judge import REFUSAL, Ending, Evidence, Judgement, Result, Stop, judge
 from .machine import QEMU_LOG, Machine
 from .model import (HOPELESS, Cause, Finding, Isolation, Needs, Reason, Scene, Test, Trouble,
                     Verdict)
 from .protocol import (Broken, Event, Parser, SuiteBegan, SuiteEnded, TestBegan, TestClosed,
                        TestEnded, Totals)
 from .qemu import ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, QemuError, read_tail
-from .selection import selector
+from .selection import select, selector
 
 CONSOLE_BYTES = 4 << 20
 STREAM_BYTES = 1 << 20  # and as much as a test may need, for each of them:
@@ -41,6 +41,7 @@ class Settings:
     isolates_all: bool = False
     stops_at_failure: bool = False
     keeps_folders: bool = False
+    allowed_skips: Tuple[str, ...] = ()  # globs
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,15 @@ class Runner:
             expected=boot.tests, registered=len(self._image.tests), build_id=self._image.build_id,
             nonce=nonce, events=tuple(watch.events), ending=watch.ending,
             symbol_names=lambda address: self._image.symbols.names(address),
-            timeout=self._settings.timeout, is_cut=watch.is_cut, has_spoken=watch.has_spoken,
-            orders=tuple(watch.orders), console=watch.console, log=log)
+            have=boot.have, may_skip=self._may_skip(boot), timeout=self._settings.timeout,
+            is_cut=watch.is_cut, has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)
         scene = Scene(self.boots, tuple(command), str(folder), watch.last_lines, log,
                       watch.registers)
         return evidence, scene
+
+    def _may_skip(self, boot: Boot) -> FrozenSet[str]:
+        allowed = self._settings.allowed_skips
+        return frozenset(test.full_name for test in select(boot.tests, allowed) if allowed)
 
     def _arguments(self, boot: Boot, nonce: str) -> str:
         words = [f"ktest.nonce={nonce}"]
@@ -242,6 +247,8 @@ class Watch:
             self._console += happening.data
             if len(self._console) > CONSOLE_BYTES:
                 self._stop = Stop.CONSOLE_FLOOD
+            elif not self.has_spoken and REFUSAL.search(self.console):
+                self._stop = Stop.REFUSED
         elif isinstance(happening, MonitorMessage):
             self._take_message(happening, qemu)
         else:

@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def main(kernel: Path, *arguments: str) -> int:
-    return cli.main(["--kernel", str(kernel), *arguments])
+    return cli.main(["--kernel", str(kernel), "--allow-skip", "alpha.skips", *arguments])
 
 
 @pytest.mark.parametrize("arguments, words", [

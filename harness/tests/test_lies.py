@@ -213,11 +213,21 @@ HONEST = {"honest", "no_qboot", "triple_fault_once"}
 def judge_fake(kernel: Path, qemu: str, report: Path, *arguments: str) -> Tuple[int, Any]:
     """Runs the command; its exit status and its JSON report."""
     status = cli.main(["--kernel", str(kernel), "--qemu", qemu, "--json", str(report),
-                       *arguments])
+                       "--allow-skip", "alpha.skips", *arguments])
     return status, json.loads(report.read_text()) if report.exists() else None
 
 
 FakeQemu = Callable[[str], str]
+
+
+def test_a_skip_that_nobody_allowed_is_no_pass(kernel: Path, fake_qemu: FakeQemu,
+                                               tmp_path: Path) -> None:
+    status = cli.main(["--kernel", str(kernel), "--qemu", fake_qemu("honest"), "--json",
+                       str(tmp_path / "report"), "alpha.*"])
+    report = json.loads((tmp_path / "report").read_text())
+    (skipped,) = [test for test in report["tests"] if test["name"] == "alpha.skips"]
+    assert status == 1
+    assert (skipped["verdict"], skipped["cause"]) == ("error", "unexplained-skip")
 
 
 @proves("4.1.6", "4.2.2", "4.4.1", "4.4.2", "4.4.4", "4.4.5")

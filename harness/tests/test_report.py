@@ -94,7 +94,8 @@ def test_color(stream: io.StringIO, variable: str, has_color: bool,
 
 
 def output(kernel: Path, qemu: str, capsys: Capture, *arguments: str) -> Tuple[int, str]:
-    status = cli.main(["--kernel", str(kernel), "--qemu", qemu, *arguments])
+    status = cli.main(["--kernel", str(kernel), "--qemu", qemu, "--allow-skip", "alpha.skips",
+                       *arguments])
     return status, capsys.readouterr().out
 
 

@@ -4,6 +4,7 @@ each, in a kernel of its own, and the harness has to say exactly what went wrong
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,8 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
     command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
                str(build), "--kernel", str(build / "faultline-selftest.elf")]
     started = {name: subprocess.Popen([*command, *words], stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True)
+                                      stderr=subprocess.STDOUT, text=True,
+                                      env={**os.environ, "TMPDIR": str(folder)})
                for name, words in arguments.items()}
     texts = {name: process.communicate()[0] for name, process in started.items()}
     return {name: Run(process.returncode, texts[name]) for name, process in started.items()}

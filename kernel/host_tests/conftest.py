@@ -5,7 +5,9 @@ FAULTLINE_BUILD names the build folder; `build` of this checkout if it is not se
 """
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +38,11 @@ def output(*command: object) -> List[str]:
     """The lines that a command prints; it has to succeed."""
     words = [str(word) for word in command]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def kernel_compiler(build: Path) -> List[str]:
+    """The compiler with its target, as it stands in front of every command."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
+    words: List[str] = shlex.split(command["command"])
+    return words[:next(at for at, word in enumerate(words) if word.startswith("-I"))]

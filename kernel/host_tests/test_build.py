@@ -14,7 +14,7 @@ from judge.elf import Image
 from judge.model import Isolation, OutcomeKind
 from tests.proves import proves
 
-from conftest import ROOT, output
+from conftest import ROOT, kernel_compiler, output
 
 # From the bottom up: each may include itself and what stands before it.
 LAYERS = ["lib", "arch", "boot", "sync", "debug", "mm", "irq", "time", "drivers", "task", "monitor"]
@@ -100,14 +100,6 @@ def test_ktest_compiles_as_plain_c11(build: Path, path: Path) -> None:
                           "-o", "/dev/null", str(path)],
                          capture_output=True, text=True, check=False)
     assert run.stderr == ""
-
-
-def kernel_compiler(build: Path) -> List[str]:
-    """The compiler with its target, as it stands in front of every command."""
-    commands = json.loads((build / "compile_commands.json").read_text())
-    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
-    words: List[str] = shlex.split(command["command"])
-    return words[:next(at for at, word in enumerate(words) if word.startswith("-I"))]
 
 
 REFUSED: Dict[str, str] = {

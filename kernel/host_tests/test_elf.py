@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 import struct
 import subprocess
+from itertools import groupby
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterable, Iterator, List, Tuple
 
 from elftools.elf.elffile import ELFFile
 from tests.proves import proves
 
-from conftest import output
+from conftest import kernel_compiler, output
 
 EXECUTABLE, WRITABLE = 1, 2
 MULTIBOOT2_MAGIC = 0xE85250D6
 # A disassembled instruction: address, bytes, text.
 INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(.+)$")
-VECTOR_REGISTER = re.compile(r"%(?:[xyz]?mm\d|st\b)|\b(?:f(?:n?init|ld|st|add|mul|div|wait)\w*)\b")
-BELOW_STACK_POINTER = re.compile(r"-0x[0-9a-f]+\(%rsp[,)]")
+# A vector or x87 register, or an instruction of theirs that names none.
+VECTOR_REGISTER = re.compile(r"%(?:[xyz]?mm\d|st\b)|^f(?!s\b)[a-z0-9]+|^emms"
+                             r"|^(?:fx|x)(?:save|rstor)\w*|^(?:ld|st)mxcsr")
+BELOW = re.compile(r"-0x([0-9a-f]+)\(%(rsp|rbp)[,)]")
+STACK_ROOM = re.compile(r"^sub\s+\$0x([0-9a-f]+),%rsp|^add\s+\$0x(f[0-9a-f]{15}),%rsp")
 
 
 def read(kernel: Path) -> ELFFile:
@@ -30,10 +34,10 @@ def symbols(kernel: Path) -> Dict[str, int]:
     return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
 
 
-def instructions(build: Path) -> Iterator[Tuple[str, str, str]]:
-    """(object, function, instruction) of all that is linked into the kernel."""
+def instructions(objects: Path) -> Iterator[Tuple[str, str, str]]:
+    """(object, function, instruction) of an object or of all in an archive."""
     member = function = ""
-    for line in output("objdump", "-d", build / "kernel/libkernel.a"):
+    for line in output("objdump", "-d", objects):
         if match := re.match(r"^(\S+):\s+file format", line):
             member = match[1]
         elif match := re.match(r"^[0-9a-f]+ <(.+)>:$", line):
@@ -82,11 +86,12 @@ def test_nothing_is_loaded_for_unwinding(kernel: Path) -> None:
 
 @proves("2.1.2")
 def test_only_tests_use_floating_point_registers(build: Path) -> None:
-    found = [(member, function, text) for member, function, text in instructions(build)
+    found = [(member, function, text) for member, function, text in instructions(build / "kernel/libkernel.a")
              if VECTOR_REGISTER.search(text) and "_test.c" not in member]
     assert not found
     # The search itself works: the tests raise #UD and #NM with such instructions.
-    texts = [text for member, _, text in instructions(build) if "cpu_test" in member]
+    texts = [text for member, _, text in instructions(build / "kernel/libkernel.a")
+             if "cpu_test" in member]
     if texts:
         assert any("xorps" in text for text in texts)
         assert sum(bool(VECTOR_REGISTER.search(text)) for text in texts) >= 2
@@ -94,9 +99,35 @@ def test_only_tests_use_floating_point_registers(build: Path) -> None:
 
 @proves("2.1.1")
 def test_nothing_lies_below_the_stack_pointer(build: Path) -> None:
-    found = [(member, function, text) for member, function, text in instructions(build)
-             if BELOW_STACK_POINTER.search(text)]
-    assert not found
+    assert not red_zone_accesses(instructions(build / "kernel/libkernel.a"))
+
+
+def test_red_zone_is_found_where_it_is_used(build: Path, tmp_path: Path) -> None:
+    source = tmp_path / "leaf.c"
+    source.write_text("int leaf(int n);\n"
+                      "int leaf(int n) { volatile int a[4] = {n}; return a[n & 3]; }\n")
+    for flags, is_found in ((["-mred-zone"], True), (["-mno-red-zone"], False)):
+        subprocess.run([*kernel_compiler(build), "-O1", "-fno-omit-frame-pointer", *flags, "-c",
+                        "-o", str(tmp_path / "leaf.o"), str(source)], check=True)
+        assert bool(red_zone_accesses(instructions(tmp_path / "leaf.o"))) == is_found
+
+
+def red_zone_accesses(code: Iterable[Tuple[str, str, str]]) -> List[Tuple[str, str, str]]:
+    """Accesses below RSP; by RBP too, below the room that the function has made under its frame."""
+    found = []
+    for _, body in groupby(code, key=lambda each: each[:2]):
+        lines = list(body)
+        texts = [text for _, _, text in lines]
+        has_frame = any(re.match(r"mov\s+%rsp,%rbp", text) for text in texts)
+        room = 8 * (sum(text.startswith("push ") for text in texts) - 1)
+        for text in texts:
+            if match := STACK_ROOM.match(text):
+                room += int(match[1], 16) if match[1] else 2**64 - int(match[2], 16)
+        for line in lines:
+            if match := BELOW.search(line[2]):
+                if match[2] == "rsp" or (has_frame and int(match[1], 16) > room):
+                    found.append(line)
+    return found
 
 
 @proves("2.2.2")
@@ -168,3 +199,15 @@ def test_without_ktest_nothing_of_it_is_left(kernel: Path, has_tests: bool) -> N
     text = kernel.read_bytes()
     assert (b"#:ktest_" in text) == has_tests
     assert (b"KTAP version" in text) == has_tests
+
+
+@proves("2.3.3")
+def test_first_gdt_is_not_written_by_the_cpu(kernel: Path) -> None:
+    """It lies in a read-only page: a descriptor that is not marked as accessed would fault there
+    on hardware, though not under TCG."""
+    elf = read(kernel)
+    table = symbols(kernel)["boot_gdt"]
+    (end,) = [value for name, value in symbols(kernel).items() if name == "boot_gdt.end"]
+    descriptors = struct.unpack(f"<{(end - table) // 8}Q", memory(elf, table, end - table))
+    assert descriptors[0] == 0 and len(descriptors) > 1
+    assert all(descriptor >> 40 & 1 for descriptor in descriptors[1:])

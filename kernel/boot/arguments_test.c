@@ -90,3 +90,11 @@ KTEST(arguments, the_kernels_own_come_from_outside)
     KTEST_EXPECT_NOT_NULL(test, argument("ktest.nonce"));
     KTEST_EXPECT_NULL(test, argument("no.such.argument"));
 }
+
+KTEST(arguments, every_kind_of_space_separates)
+{
+    KTEST_ASSERT_EQ(test, arguments_add(&arguments, "a=1\r\nb=2\tc=3\r"), OK);
+    KTEST_EXPECT_EQ(test, arguments.count, 3);
+    KTEST_EXPECT_STREQ(test, arguments_lookup(&arguments, "a"), "1");
+    KTEST_EXPECT_STREQ(test, arguments_lookup(&arguments, "c"), "3");
+}

@@ -98,3 +98,28 @@ KTEST(boot_info, types_have_names)
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_ACPI_NVS), "ACPI NVS");
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_BAD), "bad");
 }
+
+KTEST(boot_info, string_as_long_as_its_room_is_cut)
+{
+    char to[6] = "xxxxx";
+    boot_info_copy_string(to, 5, "abcde", 5);
+    KTEST_EXPECT_STREQ(test, to, "abcd");
+    KTEST_EXPECT_EQ(test, to[5], 0);
+}
+
+KTEST(boot_info, usable_end_passes_over_other_types)
+{
+    KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0);
+    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x4000, 0x1000, MEMORY_USABLE), OK);
+    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, MEMORY_USABLE), OK);
+    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x9000, 0x1000, MEMORY_RESERVED), OK);
+    KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x5000);
+}
+
+KTEST(boot_info, part_of_a_page_at_the_start_is_not_taken)
+{
+    phys_addr_t address = {0};
+    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x4000800, 0x1800, MEMORY_USABLE), OK);
+    KTEST_EXPECT_EQ(test, boot_info_take_memory(&info, 0x1800, (phys_addr_t){BIT(32)}, &address),
+                    ENOMEM);
+}

@@ -219,3 +219,24 @@ KTEST(multiboot2, more_regions_than_fit_are_an_error)
     KTEST_EXPECT_EQ(test, parse(), ENOSPC);
     KTEST_EXPECT_EQ(test, info.region_count, BOOT_REGIONS_MAX);
 }
+
+KTEST(multiboot2, tag_beyond_the_total_is_not_even_read)
+{
+    begin();
+    put_memory_map();
+    put_end();
+    memcpy(bytes, &(uint32_t){(uint32_t)used_bytes - 32}, 4);
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    KTEST_EXPECT_EQ(test, info.region_count, 0);
+}
+
+KTEST(multiboot2, memory_map_without_entries_is_no_map)
+{
+    begin();
+    put32(6);
+    put32(16);
+    put32(24);
+    put32(0);
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
+}

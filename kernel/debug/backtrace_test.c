@@ -140,3 +140,35 @@ KTEST(backtrace, is_written_with_names)
     backtrace_write(&writer, &frame);
     KTEST_EXPECT_STREQ(test, text, "  #0 0x0000000000000010 ?+0\n");
 }
+
+KTEST(backtrace, one_place_is_enough_for_the_innermost)
+{
+    uint64_t stack[1] = {(uint64_t)text_start + 5};
+    uint64_t two[2] = {0, 0xabcd};
+    struct trap_frame frame = {.rip = 0x1234, .rsp = (uint64_t)stack};
+    KTEST_EXPECT_EQ(test, backtrace_walk(&frame, two, 1), 1);
+    KTEST_EXPECT_EQ(test, two[0], 0x1234);
+    KTEST_EXPECT_EQ(test, two[1], 0xabcd);
+}
+
+KTEST(backtrace, return_address_0_ends_it)
+{
+    uint64_t frame[4] = {0, 0, 0, 7};
+    frame[0] = (uint64_t)&frame[2];
+    KTEST_EXPECT_EQ(test, walk(1, 0, (uint64_t)frame), 1);
+}
+
+KTEST(backtrace, return_address_keeps_its_own_offset)
+{
+    const struct writer writer = {.write = collect};
+    uint64_t stack[2] = {0, (uint64_t)backtrace_walk + 9};
+    struct trap_frame frame = {.rip = 0x10, .rbp = (uint64_t)stack};
+    char expected[160];
+    text_bytes = 0;
+    format_buffer(expected, sizeof(expected),
+                  "  #0 0x0000000000000010 ?+0\n  #1 %#018lx backtrace_walk+0x9\n", stack[1]);
+
+    backtrace_write(&writer, &frame);
+
+    KTEST_EXPECT_STREQ(test, text, expected);
+}

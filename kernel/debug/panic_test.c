@@ -63,6 +63,7 @@ static void exit(struct ktest *test)
     if (strcmp(ktest_name(test), "prints_an_exception_in_words") == 0) {
         KTEST_EXPECT_TRUE(test, printed("\nEXCEPTION: invalid opcode #UD, error code 0\n"));
         KTEST_EXPECT_TRUE(test, printed("rax 0000000000004711"));
+        KTEST_EXPECT_TRUE(test, printed("cs 08  ss 10\n"));
     }
     if (strcmp(ktest_name(test), "prints_the_locks_that_are_held") == 0) {
         KTEST_EXPECT_TRUE(test, printed("holding lock log\n"));

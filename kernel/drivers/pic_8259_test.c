@@ -2,6 +2,8 @@
 #include "drivers/pic_8259.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/port.h"
 #include "arch/x86_64/trap.h"
 #include "ktest.h"
 
@@ -32,4 +34,55 @@ KTEST(pic, masked_lines_stay_quiet_with_interrupts_on)
     cpu_disable_interrupts();
     trap_set_unhandled(before);
     KTEST_EXPECT_EQ_MSG(test, interrupts_seen, 0, "vector %lu", last_vector);
+}
+
+#define PIC1_COMMAND 0x20
+#define PIC1_DATA 0x21
+#define PIC2_DATA 0xa1
+#define END_OF_INTERRUPT 0x20
+#define PIT_COMMAND 0x43
+#define PIT_CHANNEL_0 0x40
+#define WAIT_MAX 50000000
+
+// Some firmware leaves the way from the PIC to the CPU shut: the local APIC has to be on, and its
+// pin LINT0 has to pass the PIC's interrupts. Source: Intel SDM vol. 3, 10.4.7.2 and 10.5.1.
+static void open_virtual_wire(void)
+{
+    volatile uint32_t *lapic = phys_to_direct((phys_addr_t){0xfee00000});
+    lapic[0xf0 / 4] = 0x1ff;
+    lapic[0x350 / 4] = 0x700;
+}
+
+// The timer's line, line 0, is opened until it has come once: it must arrive behind the exceptions.
+KTEST(pic, timer_arrives_at_its_vector)
+{
+    trap_handler_t *before = trap_set_unhandled(count_interrupt);
+    interrupts_seen = 0;
+    last_vector = 0;
+    open_virtual_wire();
+    port_write8(PIT_COMMAND, 0x34); // channel 0, rate generator
+    port_write8(PIT_CHANNEL_0, 0);
+    port_write8(PIT_CHANNEL_0, 4);
+    port_write8(PIC1_DATA, 0xfe);
+    uint16_t masks = pic_read_masks();
+    cpu_enable_interrupts();
+    for (int i = 0; i < WAIT_MAX && *(volatile uint64_t *)&interrupts_seen == 0; i++) {
+        cpu_relax();
+    }
+    cpu_disable_interrupts();
+    port_write8(PIC1_DATA, 0xff);
+    port_write8(PIC1_COMMAND, END_OF_INTERRUPT);
+    trap_set_unhandled(before);
+
+    KTEST_EXPECT_EQ(test, masks, 0xfffe);
+    KTEST_EXPECT_EQ(test, interrupts_seen, 1); // no other one comes before the end of interrupt
+    KTEST_EXPECT_EQ(test, last_vector, PIC_FIRST_VECTOR);
+}
+
+KTEST(pic, masks_of_the_second_are_the_upper_ones)
+{
+    port_write8(PIC2_DATA, 0x7f);
+    uint16_t masks = pic_read_masks();
+    port_write8(PIC2_DATA, 0xff);
+    KTEST_EXPECT_EQ(test, masks, 0x7fff);
 }

@@ -140,7 +140,7 @@ def test_image_is_small(build: Path) -> None:
 
 
 MACHINES = {
-    "5 GiB: memory above the first page tables": ("--memory", "5G", "--test", "direct_map.*",
+    "5,200 MiB: memory above the first page tables": ("--memory", "5200M", "--test", "direct_map.*",
                                                   "--test", "layout.*"),
     "q35 with 32 MiB and a CPU without SMEP, SMAP and UMIP": ("--machine", "q35", "--memory", "32M",
                                                               "--cpu", "qemu64"),

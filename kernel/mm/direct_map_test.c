@@ -12,10 +12,11 @@ KTEST(direct_map, covers_what_it_says)
     uint64_t end = direct_map_end().value;
     KTEST_ASSERT_GE(test, end, DIRECT_MAP_BOOT_END);
     KTEST_EXPECT_EQ(test, end % (1 << 30), 0);
-    const volatile uint8_t *last = phys_to_direct((phys_addr_t){end - 1});
     const volatile uint8_t *first = phys_to_direct((phys_addr_t){0});
-    (void)*last;
     (void)*first;
+    // What lies there may be a hole in the machine; it is the page tables that count.
+    volatile uint8_t *last = phys_to_direct((phys_addr_t){end - 1});
+    *last = *last;
 }
 
 KTEST_ATTR(direct_map, ends_where_it_says,

@@ -57,6 +57,7 @@ KTEST(exception, page_fault_error_code_in_words)
         {0x01, "read of 0x5000, against its permissions"},
         {0x03, "write to 0x5000, which is read-only"},
         {0x11, "execution of 0x5000, which is not executable"},
+        {0x13, "execution of 0x5000, which is not executable"},
         {0x04, "user mode's read of 0x5000, which is not mapped"},
         {0x07, "user mode's write to 0x5000, which is read-only"},
         {0x15, "user mode's execution of 0x5000, which is not executable"},
@@ -129,4 +130,12 @@ KTEST(exception, text_is_cut_off_where_the_buffer_ends)
 
     KTEST_EXPECT_STREQ(test, text, "page ");
     KTEST_EXPECT_EQ(test, text[6], 'x');
+}
+
+KTEST(exception, text_that_fills_its_buffer_exactly_ends_there)
+{
+    char text[8] = "xxxxxxx";
+    exception_describe(text, 5, 14, 2, 0x1000);
+    KTEST_EXPECT_STREQ(test, text, "page");
+    KTEST_EXPECT_EQ(test, text[5], 'x');
 }

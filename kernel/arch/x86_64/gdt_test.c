@@ -148,3 +148,14 @@ KTEST(gdt, tss_needs_two_slots)
     KTEST_EXPECT_EQ(test, selector.value, (GDT_CAPACITY - 2) * 8);
     KTEST_EXPECT_EQ(test, gdt.count, GDT_CAPACITY);
 }
+
+KTEST(gdt, tss_descriptor_takes_any_base)
+{
+    struct gdt gdt;
+    struct selector selector = {0};
+    gdt_reset(&gdt);
+    KTEST_ASSERT_EQ(test, gdt_append_tss(&gdt, (const struct tss *)0x123456789abcdef0, &selector),
+                    OK);
+    KTEST_EXPECT_EQ(test, gdt.entries[1], 0x9a0089bcdef00067);
+    KTEST_EXPECT_EQ(test, gdt.entries[2], 0x12345678);
+}

@@ -29,6 +29,8 @@ KTEST(idt, gate_has_the_layout_of_the_manual)
     KTEST_EXPECT_EQ(test, words[5], 0x1234);
     KTEST_EXPECT_EQ(test, gate.reserved, 0);
     KTEST_EXPECT_EQ(test, gate_make(HANDLER, GATE_TRAP, IST_NONE, 0).options, 0x8f00);
+    KTEST_EXPECT_EQ(test, gate_make(HANDLER, GATE_INTERRUPT, (enum ist)IST_COUNT, 0).options,
+                    0x8e07);
     KTEST_EXPECT_EQ(test, gate_handler(&gate), HANDLER);
 }
 

@@ -20,6 +20,8 @@ struct mapping {
     bool is_present;
     bool is_writable;
     bool is_executable;
+    bool is_user; // at any level
+    uint64_t size_bytes;
     uint64_t physical;
 };
 
@@ -35,6 +37,8 @@ static struct mapping walk(uint64_t address)
         }
         mapping.is_writable &= (entry & PTE_WRITABLE) != 0;
         mapping.is_executable &= (entry & PTE_NO_EXECUTE) == 0;
+        mapping.is_user |= (entry & PTE_USER) != 0;
+        mapping.size_bytes = BIT(shift);
         if (shift == 12 || (shift < 39 && (entry & PTE_LARGE) != 0)) {
             uint64_t offset = address & (BIT(shift) - 1);
             mapping.physical = (entry & PTE_ADDRESS & ~(BIT(shift) - 1)) + offset;
@@ -53,6 +57,7 @@ static void expect_pages(struct ktest *test, uint64_t start, uint64_t end, bool 
         KTEST_ASSERT_TRUE_MSG(test, mapping.is_present, "%lx", address);
         KTEST_ASSERT_EQ_MSG(test, mapping.is_writable, is_writable, "%lx", address);
         KTEST_ASSERT_EQ_MSG(test, mapping.is_executable, is_executable, "%lx", address);
+        KTEST_ASSERT_FALSE_MSG(test, mapping.is_user, "%lx", address);
         KTEST_ASSERT_EQ_MSG(test, mapping.physical, address - KERNEL_VMA, "%lx", address);
     }
 }
@@ -132,6 +137,8 @@ KTEST(layout, direct_map_shows_the_image_read_only)
         struct mapping mapping = walk(DIRECT_MAP_VMA + address);
         KTEST_ASSERT_EQ_MSG(test, mapping.is_writable, !is_constant, "%lx", address);
         KTEST_ASSERT_FALSE_MSG(test, mapping.is_executable, "%lx", address);
+        KTEST_ASSERT_FALSE_MSG(test, mapping.is_user, "%lx", address);
+        KTEST_ASSERT_EQ_MSG(test, mapping.size_bytes, PAGE_SIZE, "%lx", address);
     }
 }
 

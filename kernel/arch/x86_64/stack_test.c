@@ -56,3 +56,12 @@ KTEST(stack, names_differ)
     KTEST_EXPECT_STREQ(test, stack_name(BOOT_STACK_MAIN), "boot stack");
     KTEST_EXPECT_STREQ(test, stack_name(BOOT_STACK_DOUBLE_FAULT), "#DF stack");
 }
+
+// kernel_main's return address is the first thing on the boot stack.
+KTEST_ATTR(stack, boot_starts_at_the_very_top, .proves = "1.9");
+KTEST(stack, boot_starts_at_the_very_top)
+{
+    const uint64_t *top = (const uint64_t *)stack_top(BOOT_STACK_MAIN);
+    KTEST_EXPECT_GE(test, top[-1], (uint64_t)text_start);
+    KTEST_EXPECT_LT(test, top[-1], (uint64_t)text_end);
+}

@@ -33,13 +33,16 @@ static void require(enum error error, const char *what)
 static void boot_info_init(uint32_t protocol, phys_addr_t information)
 {
     require(boot_info_read(&boot_info, protocol, information), "the loader's information");
-    log_info("boot", "started by %s, %zu memory regions, usable up to %#lx", boot_info.loader_name,
-             boot_info.region_count, boot_info_usable_end(&boot_info).value);
-    for (size_t i = 0; i < boot_info.region_count; i++) {
-        const struct memory_region *region = &boot_info.regions[i];
-        log_debug("boot", "memory %#014lx to %#014lx %s", region->range.start.value,
-                  region->range.end.value, memory_type_name(region->type));
-    }
+}
+
+static void boot_arguments_init(void)
+{
+    require(arguments_init(boot_info.command_line), "the boot arguments");
+}
+
+static void memory_init(void)
+{
+    require(direct_map_init(&boot_info), "the direct map");
 }
 
 static void log_level_init(void)
@@ -50,6 +53,17 @@ static void log_level_init(void)
         log_warn("boot", "log=%s: not one of error, warn, info, debug", text);
     }
     log_set_level(level);
+}
+
+static void log_boot_info(void)
+{
+    log_info("boot", "started by %s, %zu memory regions, usable up to %#lx", boot_info.loader_name,
+             boot_info.region_count, boot_info_usable_end(&boot_info).value);
+    for (size_t i = 0; i < boot_info.region_count; i++) {
+        const struct memory_region *region = &boot_info.regions[i];
+        log_debug("boot", "memory %#014lx to %#014lx %s", region->range.start.value,
+                  region->range.end.value, memory_type_name(region->type));
+    }
 }
 
 // The early console's serial half gives way to the driver, if the port passes its self-test.
@@ -68,8 +82,9 @@ static void serial_init(void)
 
 void kernel_main(uint32_t protocol, phys_addr_t information)
 {
-    early_console_init(); // something to be heard with, before all else
     assert((uint64_t)__builtin_frame_address(0) % 16 == 0);
+
+    early_console_init();                  // something to be heard with, before all else
     gdt_init();                            // segments, and the stacks for the worst faults
     idt_init();                            // a gate for every vector
     panic_init();                          // unhandled exceptions are reported
@@ -77,8 +92,9 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     pic_init();                            // away from the exceptions' vectors, and masked
     serial_init();                         // COM1 by its driver
     boot_info_init(protocol, information); // what the loader said, copied
-    require(arguments_init(boot_info.command_line), "the boot arguments");
-    log_level_init();                                       // log=debug and the like
-    require(direct_map_init(&boot_info), "the direct map"); // physical memory above 4 GiB
-    payload_run();                                          // the tests, or the idle kernel
+    boot_arguments_init();                 // from its command line and from QEMU
+    log_level_init();                      // log=debug and the like
+    log_boot_info();                       // who started us, and with which memory
+    memory_init();                         // the direct map above 4 GiB
+    payload_run();                         // the tests, or the idle kernel
 }

@@ -139,6 +139,83 @@ KTEST(opposite, assertion_that_fails)
     panic("an assertion must end the test");
 }
 
+KTEST_ATTR(opposite, skip_of_a_declared_panic, .outcome = KTEST_PANIC("never"));
+KTEST(opposite, skip_of_a_declared_panic)
+{
+    ktest_skip(test, "no %s", "device");
+}
+
+KTEST(opposite, skip_behind_a_failure)
+{
+    int one = 1;
+    KTEST_EXPECT_EQ(test, one, 2);
+    ktest_skip(test, "too late");
+}
+
+// What a failed check reports, value by value; test_stream.py reads it.
+KTEST(opposite, every_kind_of_value)
+{
+    char longer_than_shown[2001];
+    for (size_t i = 0; i < sizeof(longer_than_shown); i++) {
+        longer_than_shown[i] = i % 2 != 0 ? '%' : 'x';
+    }
+    longer_than_shown[sizeof(longer_than_shown) - 1] = 0;
+    int five = 5;
+    KTEST_EXPECT_TRUE(test, five > 6);
+    KTEST_EXPECT_EQ(test, -five, 4096);
+    KTEST_EXPECT_LE(test, five, 4);
+    KTEST_EXPECT_MEMEQ(test, "abc", "abd", 3);
+    KTEST_EXPECT_STREQ(test, "a\tb%", longer_than_shown);
+}
+
+KTEST(opposite, registers_are_told_apart)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    __asm__ volatile("movl $0xb, %%ebx\n\tmovl $0xc, %%ecx\n\tmovl $0x8, %%r8d\n\t"
+                     "movl $0xe, %%r14d\n\tmovl $0xf, %%r15d\n\tud2"
+                     :
+                     :
+                     : "rbx", "rcx", "r8", "r14", "r15");
+}
+
+static void fault(struct ktest *test)
+{
+    (void)test;
+    __asm__ volatile("ud2");
+}
+
+KTEST_SUITE(opposite_exit, .exit = fault);
+
+KTEST_ATTR(opposite_exit, fault_in_exit_is_not_the_declared_one, .outcome = KTEST_FAULT(UD));
+KTEST(opposite_exit, fault_in_exit_is_not_the_declared_one)
+{
+    fault(test);
+}
+
+static void fail_an_assertion(struct ktest *test)
+{
+    KTEST_ASSERT_TRUE(test, false);
+}
+
+KTEST_SUITE(opposite_init, .suite_init = fail_an_assertion);
+
+KTEST(opposite_init, a_suite_init_that_fails)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite_init, b_runs_no_test_behind_it)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST_SUITE(opposite_suite_exit, .suite_exit = fault);
+
+KTEST(opposite_suite_exit, suite_exit_that_faults)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
 KTEST(opposite, test_that_asserts_nothing)
 {
     (void)test;

@@ -112,29 +112,6 @@ def test_console_names_the_kernel_before_anything_can_go_wrong(kernel: Path,
     assert re.search(r"Hello World!\ninfo  boot: started by PVH, \d+ memory regions", console)
 
 
-STATUSES = {"nothing_wrong": 33, "expectation_that_fails": 35, "test_that_asserts_nothing": 37}
-
-
-@proves("4.2.1", "4.3.5")
-@pytest.mark.parametrize("name", STATUSES)
-def test_serial_ports_and_exit_status_tell_all_without_a_harness(build: Path, has_tests: bool,
-                                                                 tmp_path: Path, name: str) -> None:
-    if not has_tests:
-        pytest.skip("this kernel is built without tests")
-    run = subprocess.run([QEMU, "-display", "none", "-no-reboot", "-cpu", "max",
-                          "-serial", "stdio", "-serial", f"file:{tmp_path}/protocol",
-                          "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-                          "-kernel", str(build / "faultline-selftest.elf"),
-                          "-append", f"ktest.select=opposite.{name} ktest.nonce=byhand"],
-                         capture_output=True, text=True, timeout=SECONDS, check=False)
-    protocol = (tmp_path / "protocol").read_text().splitlines()
-    assert run.returncode == STATUSES[name]
-    assert "Hello World!" in run.stdout
-    assert protocol[0] == "KTAP version 1"
-    assert "nonce=byhand" in protocol[1], "arguments come from the boot command line too"
-    assert protocol[-1].startswith("#:ktest_totals tests=1 ")
-
-
 def test_image_is_small(build: Path) -> None:
     assert (build / "faultline.iso").stat().st_size < 2_000_000
 

@@ -32,6 +32,14 @@ SENTENCES = {
     "fault_that_nobody_declared": ("fail", "a page that is not present"),
     "expectation_that_fails": ("fail", "EXPECT three == 4: 3 against 4: of 7"),
     "assertion_that_fails": ("fail", 'ASSERT "left" == "right"'),
+    "skip_of_a_declared_panic": ("error", "skipped (no device), though the machine has all"),
+    "skip_behind_a_failure": ("fail", "EXPECT one == 2: 1 against 2"),
+    "every_kind_of_value": ("fail", "EXPECT five > 6"),
+    "registers_are_told_apart": ("fail", "#UD"),
+    "fault_in_exit_is_not_the_declared_one": ("fail", "after the declared end came another"),
+    "a_suite_init_that_fails": ("error", "suite_init failed"),
+    "b_runs_no_test_behind_it": ("error", "suite_init failed"),
+    "suite_exit_that_faults": ("fail", "#UD"),
     "test_that_asserts_nothing": ("error", "it asserted nothing"),
     "hang_with_interrupts_off": ("fail", "hang"),
     "reset_by_the_keyboard_controller": ("fail", "the machine reset itself"),
@@ -68,7 +76,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
     (folder / "empty.iso").write_bytes(bytes(1 << 20))
     good = ["--test", "nothing_wrong", "--timeout", "2"]
     arguments = {
-        "all": ["--test", "opposite.*", "--json", f"{folder}/report.json"],
+        "all": ["--test", "opposite*.*", "--json", f"{folder}/report.json"],
         "stopped": ["--test", "opposite.*", "-x"],
         "no exit device": [*good, "--qemu", f"{folder}/qemu"],
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],

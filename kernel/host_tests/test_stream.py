@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel itself writes, without the harness: the serial ports as files, the arguments on
+the boot command line, the exit status of QEMU."""
+from __future__ import annotations
+
+import subprocess
+import zlib
+from pathlib import Path
+from typing import Dict, List, NamedTuple
+from urllib.parse import unquote
+
+import pytest
+from tests.proves import proves
+
+from conftest import ROOT
+from test_boot import QEMU, SECONDS
+
+
+class Output(NamedTuple):
+    status: int
+    console: str
+    lines: List[str]
+
+    def words(self, kind: str) -> Dict[str, str]:
+        """The fields of the first metadata line of a kind."""
+        line = next(line for line in self.lines if f"#:ktest_{kind} " in line)
+        return {key: unquote(value) for key, _, value in
+                (word.partition("=") for word in line.split()[1:])}
+
+
+def run(kernel: Path, folder: Path, arguments: str, *options: str) -> Output:
+    protocol = folder / "protocol"
+    done = subprocess.run([QEMU, "-display", "none", "-no-reboot", "-cpu", "max",
+                           "-serial", "stdio", "-serial", f"file:{protocol}",
+                           "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+                           "-kernel", str(kernel), "-append", arguments, *options],
+                          capture_output=True, text=True, timeout=SECONDS, check=False)
+    return Output(done.returncode, done.stdout, protocol.read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def selftest(build: Path) -> Path:
+    return build / "faultline-selftest.elf"
+
+
+STATUSES = {"nothing_wrong": 33, "expectation_that_fails": 35, "test_that_asserts_nothing": 37}
+
+
+@proves("4.2.1", "4.3.5")
+@pytest.mark.parametrize("name", STATUSES)
+def test_serial_ports_and_exit_status_tell_all(selftest: Path, tmp_path: Path, name: str) -> None:
+    done = run(selftest, tmp_path, f"ktest.select=opposite.{name} ktest.nonce=byhand")
+    assert done.status == STATUSES[name]
+    assert "Hello World!" in done.console
+    assert done.lines[0] == "KTAP version 1"
+    assert done.words("run")["nonce"] == "byhand", "arguments come from the command line too"
+    assert done.words("totals")["tests"] == "1"
+
+
+def test_an_error_counts_more_than_a_failure(selftest: Path, tmp_path: Path) -> None:
+    names = "expectation_that_fails,test_that_asserts_nothing,nothing_wrong"
+    done = run(selftest, tmp_path, f"ktest.select={names}")
+    assert done.status == 37
+    assert done.lines[-2] == "not ok 1 opposite", "the suite is as bad as its worst test"
+    assert {key: done.words("totals")[key] for key in ("pass", "skip", "fail", "error")} == {
+        "pass": "1", "skip": "0", "fail": "1", "error": "1"}
+
+
+def test_totals_sum_up_the_stream(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=every_kind_of_value")
+    before = "".join(line + "\n" for line in done.lines[:-1]).encode()
+    assert int(done.words("totals")["crc32"], 16) == zlib.crc32(before)
+    assert int(done.words("totals")["lines"]) == len(done.lines) - 1
+
+
+def test_failed_checks_say_exactly_what_failed(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=every_kind_of_value")
+    source = (ROOT / "kernel/selftest.c").read_text().splitlines()
+    place = next(number for number, text in enumerate(source, 1) if "five > 6" in text)
+    first = done.words("check")
+    assert first["kind"] == "expect"
+    assert (first["file"], int(first["line"])) == ("kernel/selftest.c", place)
+    assert (first["left"], first["left_value"], first["right_value"]) == ("five > 6", "false", "true")
+    text = "\n".join(done.lines)
+    assert "left_value=-5 right_value=4096%20(0x1000)" in text
+    assert "relation=<= left_value=5 right_value=4 " in text
+    assert "left_value=0x63%20at%20offset%202 right_value=0x64" in text
+    assert "EXPECT five <= 4: 5 against 4" in text and "ASSERT" not in text
+    assert 'left_value="a%09b%25"' in text and '"a?b%" against "x%x' in text
+    assert all(len(line) < 1024 and line.isprintable() for line in done.lines)
+    assert done.words("end")["reason"] == "5 of 5 checks failed"
+
+
+def test_fault_reports_the_registers_as_they_were(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=registers_are_told_apart")
+    registers, fault = done.words("registers"), done.words("fault")
+    expected = {"rbx": "0xb", "rcx": "0xc", "r8": "0x8", "r14": "0xe", "r15": "0xf"}
+    assert {name: registers[name] for name in expected} == expected
+    assert (fault["vector"], fault["cs"], fault["ss"]) == ("6", "0x8", "0x10")
+    assert int(fault["rflags"], 16) & 0x202 == 0x2, "the fixed bit, and interrupts off"
+    assert int(registers["cr0"], 16) & 0x80000001 == 0x80000001
+    assert int(registers["cr3"], 16) % 4096 == 0 and int(registers["cr4"], 16) & 1 << 5
+
+
+def test_panic_reports_its_place(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=panic_that_nobody_declared")
+    source = (ROOT / "kernel/selftest.c").read_text().splitlines()
+    place = next(number for number, text in enumerate(source, 1) if "out of the blue" in text)
+    assert done.words("panic") == {
+        "message": "out of the blue", "file": "kernel/selftest.c", "line": str(place),
+        "function": "ktest_run_opposite__panic_that_nobody_declared"}
+
+
+def test_skip_gives_its_reason(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=skip_of_a_declared_panic")
+    assert "    ok 1 skip_of_a_declared_panic # SKIP no device" in done.lines
+    assert done.words("end")["verdict"] == "skip"
+
+
+@pytest.mark.parametrize("have, verdict", [("", "skip"), ("ktest.have=other", "skip"),
+                                           ("ktest.have=other,vga", "pass")])
+def test_need_has_to_be_met(kernel: Path, tmp_path: Path, have: str, verdict: str) -> None:
+    done = run(kernel, tmp_path, f"ktest.select=hello_is_in_video_memory {have}")
+    assert done.words("end")["verdict"] == verdict
+    assert ("# SKIP needs vga" in "\n".join(done.lines)) == (verdict == "skip")
+
+
+def test_selection(kernel: Path, tmp_path: Path) -> None:
+    everything = run(kernel, tmp_path, "ktest.have=vga").words("run")
+    assert everything["selected"] == everything["tests"]
+    for words, selected in (("nothing,", 0), ("gdt.tss_needs_two_slots,,nothing", 1)):
+        done = run(kernel, tmp_path, f"ktest.select={words}")
+        assert done.words("run")["selected"] == str(selected)
+        assert done.status == 33
+
+
+@pytest.mark.parametrize("old, new, words", [
+    (b"\0panic_instead_of_fault\0", b"\0fault_instead_of_panic\0", "the same name"),
+    (b"KTS1", b"KTS0", "not one of this version"),
+])
+def test_broken_registry_ends_the_run(selftest: Path, tmp_path: Path, old: bytes, new: bytes,
+                                      words: str) -> None:
+    broken = tmp_path / "broken.elf"
+    broken.write_bytes(selftest.read_bytes().replace(old, new, 1))
+    done = run(broken, tmp_path, "")
+    assert done.status == 37
+    assert len(done.lines) == 1 and words in done.words("error")["reason"]
+
+
+def test_log_level_is_an_argument(kernel: Path, tmp_path: Path) -> None:
+    quiet = run(kernel, tmp_path, "ktest.select=trivial_assertion")
+    loud = run(kernel, tmp_path, "ktest.select=trivial_assertion log=debug")
+    wrong = run(kernel, tmp_path, "ktest.select=trivial_assertion log=loud")
+    warn = run(kernel, tmp_path, "ktest.select=trivial_assertion log=warn")
+    assert "debug boot: memory 0x" not in quiet.console
+    assert "debug boot: memory 0x" in loud.console
+    assert "warn  boot: log=loud: not one of error, warn, info, debug" in wrong.console
+    assert "not one of" not in warn.console
+
+
+def test_arguments_of_both_sources_are_joined(kernel: Path, tmp_path: Path) -> None:
+    done = run(kernel, tmp_path, "ktest.select=trivial_assertion ktest.nonce=line", "-fw_cfg",
+               "name=opt/faultline/ktest,string=ktest.nonce=device")
+    assert done.words("run")["nonce"] == "device", "fw_cfg wins"
+    assert done.words("run")["selected"] == "1"

@@ -4,7 +4,7 @@
 
 A proof is a test that claims the statement: a test of the kernel (`.proves` in its record, read
 from the ELF file), a host test (`@proves(...)`, read from its source), or a fact of the source
-that checklist.txt names and that is looked for here. Nothing else counts, so the page can't lie.
+that checklist.txt names and that is looked for here. Nothing else counts.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 """Brings the build folder up to date: meson once, then ninja, which takes 15 ms when it is."""
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,15 +11,30 @@ from typing import List
 from .model import Refusal
 
 CROSS_FILE = "cross/x86_64-elf.ini"
-HOW_TO_GET_TESTS = f"meson setup build --cross-file {CROSS_FILE} -Dktest=true"
+LOCK = ".harness-lock"
+
+
+def how_to_get_tests(folder: Path) -> str:
+    """The command for a build folder whose kernel has no tests."""
+    if (folder / "build.ninja").exists():
+        return f"meson configure {folder} -Dktest=true && ninja -C {folder}"
+    return f"meson setup {folder} --cross-file {CROSS_FILE} -Dktest=true && ninja -C {folder}"
 
 
 def bring_up_to_date(root: Path, folder: Path) -> None:
-    """`root` is the project; builds what is missing or older than its sources."""
-    if not (folder / "build.ninja").exists():
-        _run(["meson", "setup", str(folder), str(root), "--cross-file",
-              str(root / CROSS_FILE), "-Dktest=true"], "meson")
-    _run(["ninja", "-C", str(folder)], "ninja-build")
+    """`root` is the project; builds what is missing or older than its sources. One at a time:
+    ninja takes no lock, and a half-linked kernel must not be booted."""
+    known = {LOCK, "build.ninja"}
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if names and not names & known:
+        raise Refusal(f"{folder} is not a build folder: name one with --build-dir.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "build.ninja").exists():
+            _run(["meson", "setup", str(folder), str(root), "--cross-file",
+                  str(root / CROSS_FILE), "-Dktest=true"], "meson")
+        _run(["ninja", "-C", str(folder)], "ninja-build")
 
 
 def _run(command: List[str], package: str) -> None:

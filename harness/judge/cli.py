@@ -172,9 +172,9 @@ def _machine(options: argparse.Namespace) -> Machine:
 def _load(kernel: Path) -> Image:
     image = Image(kernel)
     if not image.tests:
-        from .build import HOW_TO_GET_TESTS
+        from .build import how_to_get_tests
         raise Refusal(f"{kernel} has no tests: it was built without -Dktest=true. "
-                      f"To get one that has: {HOW_TO_GET_TESTS} && ninja -C build.")
+                      f"To get one that has: {how_to_get_tests(kernel.parent)}")
     if not image.build_id:
         raise Refusal(f"{kernel} has no build id, so that it cannot be told from an older one: "
                       "link it with --build-id.")

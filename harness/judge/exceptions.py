@@ -62,3 +62,8 @@ def describe_fault(fault: Fault) -> str:
     where = f", address 0x{fault.cr2:x}" if fault.vector == PAGE_FAULT else ""
     return (f"{describe_vector(fault.vector)}, error code "
             f"{describe_error(fault.vector, fault.error)}{where}")
+
+
+def is_fetch(vector: int, error: int) -> bool:
+    """Whether an instruction could not be fetched: then RIP is the faulting address itself."""
+    return vector == PAGE_FAULT and bool(error & 0x10)

@@ -506,6 +506,8 @@ def _fault_differences(outcome: Outcome, fault: Fault) -> Tuple[Difference, ...]
         found.append(Difference("address", _range(outcome), f"0x{fault.cr2:x}"))
     if outcome.ist and fault.ist != outcome.ist:
         found.append(Difference("interrupt stack", str(outcome.ist), str(fault.ist or "none")))
+    if x86.is_fetch(fault.vector, fault.error) and fault.rip != fault.cr2:
+        found.append(Difference("RIP of a fetch", f"0x{fault.cr2:x}, as CR2", f"0x{fault.rip:x}"))
     return tuple(found)
 
 

@@ -136,7 +136,6 @@ def test_one_card_for_a_boot(kernel: Path, fake_qemu: FakeQemu, capsys: Capture)
     assert re.search(r"repeat +harness/run\.py .*--test 'alpha\.\*' --test 'faults\.\*'\n", text)
 
 
-@proves("4.1.1", "4.1.3")
 def test_verbose_names_every_test(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
     _, text = output(kernel, fake_qemu("honest"), capsys, "-v", "alpha.*")
     assert text.splitlines()[:4] == [

@@ -150,7 +150,7 @@ def compiles(build: Path, source: str) -> str:
     return run.stderr
 
 
-@proves("4.1.2")
+@proves("4.1.1", "4.1.2")
 def test_meson_has_a_test_for_every_declared_outcome(build: Path, kernel: Path,
                                                      has_tests: bool) -> None:
     if not has_tests:

@@ -110,13 +110,16 @@ def test_verdict_says_what_went_wrong(results: Dict[str, Any], name: str) -> Non
     assert words in results[name]["sentence"]
 
 
+@proves("4.8.3")
 def test_every_one_is_known_here(results: Dict[str, Any]) -> None:
     assert sorted(results) == sorted(SENTENCES)
 
 
-@proves("4.1.5")
+@proves("4.1.3", "4.1.5")
 def test_card_shows_expected_beside_actual(runs: Dict[str, Run]) -> None:
     card = runs["fault_with_another_code"].text
+    assert card.startswith("Running 1 test of ")
+    assert "FAIL opposite.fault_with_another_code: " in card
     assert "kernel/selftest.c" in card
     assert "peek" in card and "kernel_main" in card, "a backtrace with names"
     assert "expected 0x2" in card and "actual 0x0" in card

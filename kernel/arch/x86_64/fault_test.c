@@ -91,7 +91,8 @@ KTEST(fault, write_to_code_through_the_direct_map)
 }
 
 KTEST_ATTR(fault, execution_of_data,
-           .outcome = KTEST_FAULT(PF, .error = 0x11, .addr = KTEST_ADDR(&data_byte)),
+           .outcome = KTEST_FAULT(PF, .error = 0x11, .addr = KTEST_ADDR(&data_byte),
+                                  .symbol = "data_byte"),
            .proves = "2.3.4");
 KTEST(fault, execution_of_data)
 {
@@ -100,7 +101,8 @@ KTEST(fault, execution_of_data)
 }
 
 KTEST_ATTR(fault, execution_of_read_only_data,
-           .outcome = KTEST_FAULT(PF, .error = 0x11, .addr = KTEST_ADDR(&rodata_byte)),
+           .outcome = KTEST_FAULT(PF, .error = 0x11, .addr = KTEST_ADDR(&rodata_byte),
+                                  .symbol = "rodata_byte"),
            .proves = "2.3.4");
 KTEST(fault, execution_of_read_only_data)
 {

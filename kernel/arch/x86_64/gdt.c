@@ -10,6 +10,7 @@
 #include "lib/bits.h"
 #include "lib/panic.h"
 
+_Static_assert(sizeof(struct table_pointer) == 10);
 _Static_assert(sizeof(struct tss) == 104);
 _Static_assert(offsetof(struct tss, rsp) == 4);
 _Static_assert(offsetof(struct tss, ist) == 36);
@@ -37,11 +38,6 @@ _Static_assert(IST_MACHINE_CHECK <= IST_COUNT);
     (DESCRIPTOR_COMMON | DESCRIPTOR_CODE | DESCRIPTOR_DEFAULT32 | DESCRIPTOR_USER)
 #define DESCRIPTOR_USER_DATA (DESCRIPTOR_KERNEL_DATA | DESCRIPTOR_USER)
 #define DESCRIPTOR_USER_CODE (DESCRIPTOR_KERNEL_CODE | DESCRIPTOR_USER)
-
-struct [[gnu::packed]] table_pointer {
-    uint16_t limit;
-    uint64_t base;
-};
 
 static struct gdt cpu_gdt;
 static struct tss cpu_tss;

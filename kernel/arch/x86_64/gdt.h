@@ -10,6 +10,12 @@
 
 #include "lib/error.h"
 
+// What lgdt, lidt and their opposites read and write.
+struct [[gnu::packed]] table_pointer {
+    uint16_t limit;
+    uint64_t base;
+};
+
 // A segment selector with its privilege level in bits 0 and 1.
 struct selector {
     uint16_t value;

@@ -32,10 +32,7 @@ KTEST(gdt, segment_registers_are_reloaded)
 KTEST_ATTR(gdt, own_table_and_task_register_are_loaded, .proves = "6.7 6.8 2.3.3");
 KTEST(gdt, own_table_and_task_register_are_loaded)
 {
-    struct [[gnu::packed]] {
-        uint16_t limit;
-        uint64_t base;
-    } pointer;
+    struct table_pointer pointer;
     uint16_t task;
     __asm__ volatile("sgdt %0" : "=m"(pointer));
     __asm__ volatile("str %0" : "=r"(task));

@@ -19,11 +19,6 @@ _Static_assert(sizeof(struct idt) == 4096);
 #define GATE_DPL GENMASK(14, 13)
 #define GATE_PRESENT BIT(15)
 
-struct [[gnu::packed]] table_pointer {
-    uint16_t limit;
-    uint64_t base;
-};
-
 // trap.asm: the address of each vector's stub.
 extern const uint64_t trap_stubs[IDT_VECTORS];
 

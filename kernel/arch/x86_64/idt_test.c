@@ -37,10 +37,7 @@ KTEST(idt, gate_has_the_layout_of_the_manual)
 KTEST_ATTR(idt, own_table_is_loaded, .proves = "5.4");
 KTEST(idt, own_table_is_loaded)
 {
-    struct [[gnu::packed]] {
-        uint16_t limit;
-        uint64_t base;
-    } pointer;
+    struct table_pointer pointer;
     __asm__ volatile("sidt %0" : "=m"(pointer));
     KTEST_EXPECT_EQ(test, pointer.base, (uint64_t)idt_current());
     KTEST_EXPECT_EQ(test, pointer.limit, 4095);

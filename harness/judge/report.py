@@ -199,7 +199,7 @@ class Terminal:
         for result in results:
             word = self._paint(result.verdict.word, result.verdict)
             if self._is_verbose:
-                reason = clean(result.finding.sentence) if result.finding else ""
+                reason = sentence_of(result)
                 self.say(f"{result.test.full_name}... {word}{' (' * bool(reason)}{reason}"
                          f"{')' * bool(reason)}")
             else:
@@ -261,6 +261,19 @@ def wants_color(stream: IO[str]) -> bool:
     return stream.isatty() and not quiet and os.environ.get("TERM") != "dumb"
 
 
+def sentence_of(result: Result) -> str:
+    """What was found; of a pass, the fault or panic that came as declared."""
+    if result.finding is not None:
+        return clean(result.finding.sentence)
+    for event in result.record.events if result.record else ():
+        if isinstance(event, Fault):
+            where = f", on interrupt stack {event.ist}" if event.ist else ""
+            return clean(event.words) + where
+        if isinstance(event, Panic):
+            return f"panic: {clean(event.message)}"
+    return ""
+
+
 def complain(sentence: str, log: str = "") -> None:
     print(f"faultline: {clean(sentence)}", file=sys.stderr)
     for line in log.splitlines():
@@ -310,7 +323,7 @@ def result_data(result: Result) -> Dict[str, Any]:
     finding, record, scene = result.finding, result.record, result.scene
     data = test_data(result.test)
     data.update(verdict=result.verdict.word, cause=finding.reason.value if finding else None,
-                sentence=finding.sentence if finding else "",
+                sentence=sentence_of(result),
                 differences=[vars(each) for each in finding.differences] if finding else [])
     if record is not None:
         data.update(

@@ -146,3 +146,10 @@ def test_verbose_names_every_test(kernel: Path, fake_qemu: FakeQemu, capsys: Cap
 def test_tap_for_meson(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
     status, text = output(kernel, fake_qemu("triple_fault"), capsys, "--tap", "faults.*")
     assert status == 1 and text.startswith("1..2\nnot ok 1 - faults.stack_overflow\n# triple fault")
+
+
+def test_verbose_says_how_a_declared_end_came(kernel: Path, fake_qemu: FakeQemu,
+                                              capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("honest"), capsys, "-v", "stack_overflow", "panics.*")
+    assert re.search(r"stack_overflow\.\.\. pass \(.+, on interrupt stack 1\)\n", text)
+    assert re.search(r"panics\.\w+\.\.\. pass \(panic: .+\)\n", text)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 import zlib
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence
 from urllib.parse import unquote
 
 import pytest
@@ -28,9 +28,14 @@ class Output(NamedTuple):
                 (word.partition("=") for word in line.split()[1:])}
 
 
-def run(kernel: Path, folder: Path, arguments: str, *options: str) -> Output:
+LEAN = ["-nodefaults", "-M", "pc,acpi=off,hpet=off,vmport=off", "-bios", "qboot.rom"]
+WITH_VGA = ["-nodefaults", "-vga", "std"]
+
+
+def run(kernel: Path, folder: Path, arguments: str, *options: str,
+        machine: Sequence[str] = LEAN) -> Output:
     protocol = folder / "protocol"
-    done = subprocess.run([QEMU, "-display", "none", "-no-reboot", "-cpu", "max",
+    done = subprocess.run([QEMU, *machine, "-display", "none", "-no-reboot", "-cpu", "max",
                            "-serial", "stdio", "-serial", f"file:{protocol}",
                            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
                            "-kernel", str(kernel), "-append", arguments, *options],
@@ -120,13 +125,14 @@ def test_skip_gives_its_reason(selftest: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("have, verdict", [("", "skip"), ("ktest.have=other", "skip"),
                                            ("ktest.have=other,vga", "pass")])
 def test_need_has_to_be_met(kernel: Path, tmp_path: Path, have: str, verdict: str) -> None:
-    done = run(kernel, tmp_path, f"ktest.select=hello_is_in_video_memory {have}")
+    done = run(kernel, tmp_path, f"ktest.select=hello_is_in_video_memory {have}",
+               machine=WITH_VGA)
     assert done.words("end")["verdict"] == verdict
     assert ("# SKIP needs vga" in "\n".join(done.lines)) == (verdict == "skip")
 
 
 def test_selection(kernel: Path, tmp_path: Path) -> None:
-    everything = run(kernel, tmp_path, "ktest.have=vga").words("run")
+    everything = run(kernel, tmp_path, "").words("run")
     assert everything["selected"] == everything["tests"]
     for words, selected in (("nothing,", 0), ("gdt.tss_needs_two_slots,,nothing", 1)):
         done = run(kernel, tmp_path, f"ktest.select={words}")

@@ -64,13 +64,14 @@ REFUSALS = {
     "no NX": ("max,nx=off", same, "this CPU can't protect memory from execution (NX)"),
     "wrong Multiboot2 magic": ("max", lambda kernel, folder: note_to(kernel, folder, "_start"),
                                "not started by a Multiboot2 loader (wrong magic in EAX)"),
-    # cmp dword [ebx], 0x336ec578
+    # cmp dword [ebx], 0x336ec578 and the jump behind it
     "no PVH start information": ("max", lambda kernel, folder: patched(
-        kernel, folder, bytes.fromhex("813b78c56e33"), bytes.fromhex("813b77c56e33")),
+        kernel, folder, bytes.fromhex("813b78c56e330f85"),
+        bytes.fromhex("813b77c56e330f85")),
         "the PVH start information is missing (wrong magic at EBX)"),
-    # xor eax, EFLAGS_ID: a CPU on which the flag can't be changed has no CPUID
+    # mov ecx, eax; xor eax, EFLAGS_ID: a CPU on which the flag can't be changed has no CPUID
     "no CPUID": ("max", lambda kernel, folder: patched(
-        kernel, folder, bytes.fromhex("3500002000"), bytes.fromhex("3500000000")),
+        kernel, folder, bytes.fromhex("89c13500002000"), bytes.fromhex("89c13500000000")),
         "this CPU has no CPUID instruction"),
 }
 

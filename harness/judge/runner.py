@@ -24,7 +24,8 @@ from .model import (HOPELESS, Cause, Finding, Isolation, Needs, Reason, Scene, T
                     Verdict)
 from .protocol import (Broken, Event, Parser, SuiteBegan, SuiteEnded, TestBegan, TestClosed,
                        TestEnded, Totals)
-from .qemu import ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, QemuError, read_tail
+from .qemu import (ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, QemuError,
+                   read_tail)
 from .selection import select, selector
 
 CONSOLE_BYTES = 4 << 20
@@ -154,7 +155,8 @@ class Runner:
             nonce=nonce, events=tuple(watch.events), ending=watch.ending,
             symbol_names=lambda address: self._image.symbols.names(address),
             have=boot.have, may_skip=self._may_skip(boot), timeout=self._settings.timeout,
-            is_cut=watch.is_cut, has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)
+            is_cut=watch.is_cut, has_spoken=watch.has_spoken, orders=tuple(watch.orders),
+            console=watch.console, log=log)
         scene = Scene(self.boots, tuple(command), str(folder), watch.last_lines, log,
                       watch.registers)
         return evidence, scene

@@ -5,7 +5,8 @@ Takes QEMU's command line, connects to the harness as QEMU would, and says what 
 says, except for what the scenario bends. Unless it is the checksum itself that lies, the totals
 fit the lie, so that each lie has to be found by the check that is meant for it.
 It imports what it can't do without, and the rest where it is needed: there are many lies, and each
-starts a process. A scenario's name may end in @start, @middle or @end: where in the stream it strikes.
+starts a process. A scenario's name may end in @start, @middle or @end: where in the stream it
+strikes.
 """
 from __future__ import annotations
 

@@ -122,8 +122,6 @@ MACHINES = {
                                                   "--test", "layout.*"),
     "q35 with 32 MiB and a CPU without SMEP, SMAP and UMIP": ("--machine", "q35", "--memory", "32M",
                                                               "--cpu", "qemu64"),
-    "GRUB on q35 with 5 GiB": ("--boot", "grub", "--machine", "q35", "--memory", "5G", "--test",
-                               "direct_map.*", "--test", "layout.*"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import subprocess
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Tuple
@@ -34,8 +35,13 @@ def symbols(kernel: Path) -> Dict[str, int]:
     return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
 
 
-def instructions(objects: Path) -> Iterator[Tuple[str, str, str]]:
+@lru_cache(maxsize=None)
+def instructions(objects: Path) -> List[Tuple[str, str, str]]:
     """(object, function, instruction) of an object or of all in an archive."""
+    return list(disassembled(objects))
+
+
+def disassembled(objects: Path) -> Iterator[Tuple[str, str, str]]:
     member = function = ""
     for line in output("objdump", "-d", objects):
         if match := re.match(r"^(\S+):\s+file format", line):
@@ -109,7 +115,8 @@ def test_red_zone_is_found_where_it_is_used(build: Path, tmp_path: Path) -> None
     for flags, is_found in ((["-mred-zone"], True), (["-mno-red-zone"], False)):
         subprocess.run([*kernel_compiler(build), "-O1", "-fno-omit-frame-pointer", *flags, "-c",
                         "-o", str(tmp_path / "leaf.o"), str(source)], check=True)
-        assert bool(red_zone_accesses(instructions(tmp_path / "leaf.o"))) == is_found
+        found = red_zone_accesses(disassembled(tmp_path / "leaf.o"))
+        assert bool(found) == is_found
 
 
 def red_zone_accesses(code: Iterable[Tuple[str, str, str]]) -> List[Tuple[str, str, str]]:

@@ -84,7 +84,7 @@ def test_pieces_make_no_difference(rows: Rows, image: Image, cuts: List[int]) ->
     assert parse(data, *cuts) == parse(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(place=st.integers(0, 1 << 20), byte=st.integers(0, 255),
        how=st.sampled_from(["alter", "drop", "insert", "cut"]))
 def test_any_changed_byte_is_noticed(rows: Rows, image: Image, place: int, byte: int,
@@ -99,7 +99,7 @@ def test_any_changed_byte_is_noticed(rows: Rows, image: Image, place: int, byte:
         assert not is_green(judge_stream(changed, image))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(place=st.integers(0, 1 << 20), how=st.sampled_from(["drop", "double", "swap", "empty"]))
 def test_any_changed_line_is_noticed_though_the_totals_fit(rows: Rows, image: Image, place: int,
                                                            how: str) -> None:

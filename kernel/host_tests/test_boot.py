@@ -121,5 +121,3 @@ def test_kernel_without_tests_comes_up_and_sleeps(kernel: Path, has_tests: bool,
         pytest.skip("this kernel runs its tests instead")
     console, _ = boot(tmp_path, ("-cpu", "max", "-kernel", str(kernel)), "It did not crash!\n")
     assert console.endswith("It did not crash!\n")
-
-

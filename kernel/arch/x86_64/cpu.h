@@ -11,7 +11,6 @@
 
 #define CR0_MP BIT(1)
 #define CR0_EM BIT(2)
-#define CR0_TS BIT(3)
 #define CR0_NE BIT(5)
 #define CR0_WP BIT(16)
 #define CR0_PG BIT(31)
@@ -25,7 +24,6 @@
 #define CR4_SMAP BIT(21)
 
 #define RFLAGS_FIXED BIT(1)
-#define RFLAGS_TF BIT(8)
 #define RFLAGS_IF BIT(9)
 #define RFLAGS_DF BIT(10)
 #define RFLAGS_AC BIT(18)
@@ -64,7 +62,6 @@ CPU_REGISTER_READER(cr2)
 CPU_REGISTER_READER(cr3)
 CPU_REGISTER_READER(cr4)
 CPU_REGISTER_WRITER(cr0)
-CPU_REGISTER_WRITER(cr3)
 CPU_REGISTER_WRITER(cr4)
 
 static inline uint64_t cpu_read_rflags(void)
@@ -97,11 +94,6 @@ static inline void cpu_relax(void)
 static inline void cpu_breakpoint(void)
 {
     __asm__ volatile("int3" : : : "memory");
-}
-
-static inline void cpu_invalidate_page(uint64_t address)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
 // Ticks of the time-stamp counter; not serializing.

@@ -7,12 +7,15 @@
 #include "arch/x86_64/exception.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/port.h"
+#include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
 #include "boot/arguments.h"
 #include "debug/backtrace.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "drivers/nmi_timer.h"
 #include "drivers/uart_16550.h"
+#include "ktest_invariants.h"
 #include "lib/string.h"
 #include "port.h"
 #include "sync/spinlock.h"
@@ -24,6 +27,8 @@
 
 static struct uart com2;
 static trap_handler_t *unhandled_before;
+
+[[gnu::section(".bss.boot_stacks.test")]] static struct guarded_stack test_stack;
 
 void ktest_port_write(const char *bytes, size_t size_bytes)
 {
@@ -69,10 +74,46 @@ size_t ktest_port_build_id(const uint8_t **bytes_out)
     return header[1];
 }
 
-void ktest_port_recover(void)
+size_t ktest_port_stack(void **start_out)
 {
-    spinlock_abandon_all();
+    *start_out = test_stack.body;
+    return sizeof(test_stack.body);
+}
+
+void ktest_port_mark(struct ktest_mark *mark_out)
+{
+    mark_out->words[0] = spinlock_held_count();
+}
+
+void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *recovery_out)
+{
+    unsigned keep_count = (unsigned)mark->words[0];
+    struct text_buffer released = {recovery_out->released, sizeof(recovery_out->released), 0};
+    const struct spinlock *lock = NULL;
+    for (unsigned i = keep_count; (lock = spinlock_held(i)) != NULL; i++) {
+        text_append(&released, "%slock %s", i > keep_count ? ", " : "", lock->name);
+        if (spinlock_guards_state(lock)) {
+            recovery_out->distrust = "the holder of a lock died in the middle of a change";
+        }
+    }
+    spinlock_abandon(keep_count);
     panic_recovered();
+}
+
+const struct ktest_invariant *const *ktest_port_invariants(void)
+{
+    return kernel_invariants;
+}
+
+// Code is read-only, and its alias in the direct map too: with WP clear the CPU writes nevertheless.
+void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes)
+{
+    irq_state_t state = irq_save();
+    uint64_t cr0 = cpu_read_cr0();
+    cpu_write_cr0(cr0 & ~CR0_WP);
+    memcpy(code, bytes, size_bytes);
+    cpu_write_cr0(cr0);
+    irq_restore(state);
 }
 
 struct state_storage {
@@ -80,10 +121,10 @@ struct state_storage {
     uint64_t backtrace[KTEST_BACKTRACE_MAX];
 };
 
-// Fills `storage` and points a ktest_machine_state at it.
-static struct ktest_machine_state machine_state(const struct trap_frame *f,
-                                                struct state_storage *storage)
+struct ktest_machine_state ktest_port_inspect(const void *frame)
 {
+    static struct state_storage storage; // too large for a small exception stack
+    const struct trap_frame *f = frame;
     const struct ktest_register registers[STATE_REGISTERS] = {
         {"rax", f->rax},         {"rbx", f->rbx},         {"rcx", f->rcx}, {"rdx", f->rdx},
         {"rsi", f->rsi},         {"rdi", f->rdi},         {"rbp", f->rbp}, {"r8", f->r8},
@@ -91,22 +132,23 @@ static struct ktest_machine_state machine_state(const struct trap_frame *f,
         {"r13", f->r13},         {"r14", f->r14},         {"r15", f->r15}, {"cr0", cpu_read_cr0()},
         {"cr3", cpu_read_cr3()}, {"cr4", cpu_read_cr4()},
     };
-    memcpy(storage->registers, registers, sizeof(registers));
+    memcpy(storage.registers, registers, sizeof(registers));
     return (struct ktest_machine_state){
-        .registers = storage->registers,
+        .registers = storage.registers,
         .register_count = STATE_REGISTERS,
-        .backtrace = storage->backtrace,
-        .backtrace_count = backtrace_walk(f, storage->backtrace, KTEST_BACKTRACE_MAX),
+        .backtrace = storage.backtrace,
+        .backtrace_count = backtrace_walk(f, storage.backtrace, KTEST_BACKTRACE_MAX),
     };
 }
 
-static void on_unhandled_trap(struct trap_frame *frame)
+void ktest_port_describe(const struct ktest_fault *fault, char *text_out, size_t size_bytes)
 {
-    static struct state_storage storage; // too large for a small exception stack
-    uint64_t cr2 = cpu_read_cr2();
-    char words[PANIC_MESSAGE_MAX];
-    exception_describe(words, sizeof(words), (uint8_t)frame->vector, frame->error, cr2);
-    struct ktest_fault fault = {
+    exception_describe(text_out, size_bytes, (uint8_t)fault->vector, fault->error, fault->address);
+}
+
+static struct ktest_fault fault_of(const struct trap_frame *frame)
+{
+    return (struct ktest_fault){
         .vector = (uint32_t)frame->vector,
         .ist = trap_ist(frame),
         .error = frame->error,
@@ -115,23 +157,62 @@ static void on_unhandled_trap(struct trap_frame *frame)
         .rflags = frame->rflags,
         .rsp = frame->rsp,
         .ss = frame->ss,
-        .address = cr2,
-        .words = words,
-        .state = machine_state(frame, &storage),
+        .address = cpu_read_cr2(),
+        .frame = frame,
     };
+}
+
+static void on_unhandled_trap(struct trap_frame *frame)
+{
+    struct ktest_fault fault = fault_of(frame);
     ktest_on_fault(&fault);
     unhandled_before(frame);
 }
 
+// --- The watchdog -------------------------------------------------------------------------------
+
+static uint64_t watchdog_left_ms;
+
+// In steps, for the timer can't wait longer. Ticks that the machine was too slow to take are not
+// made up for: what counts is how long the test had the CPU.
+static void watchdog_step(void)
+{
+    uint64_t step_ms = watchdog_left_ms < NMI_TIMER_MAX_MS ? watchdog_left_ms : NMI_TIMER_MAX_MS;
+    watchdog_left_ms -= step_ms;
+    nmi_timer_start(step_ms != 0 ? (uint32_t)step_ms : 1);
+}
+
+void ktest_port_watchdog_start(uint64_t timeout_ms)
+{
+    watchdog_left_ms = timeout_ms;
+    watchdog_step();
+}
+
+void ktest_port_watchdog_stop(void)
+{
+    nmi_timer_stop();
+}
+
+// An NMI that does not come from the timer is the harness's.
+static void on_nmi(struct trap_frame *frame)
+{
+    if (nmi_timer_has_expired() && watchdog_left_ms != 0) {
+        watchdog_step();
+        return;
+    }
+    struct ktest_fault where = fault_of(frame);
+    ktest_on_overdue(&where);
+    watchdog_step(); // not now: once more a little later
+}
+
 static void on_panic(const struct panic_report *report)
 {
-    static struct state_storage storage;
     struct ktest_panic panic = {
         .message = report->message,
         .file = report->site != NULL ? report->site->file : NULL,
         .line = report->site != NULL ? report->site->line : 0,
         .function = report->site != NULL ? report->site->function : NULL,
-        .state = machine_state(report->frame, &storage),
+        .frame = report->frame,
     };
     ktest_on_panic(&panic);
 }
@@ -144,6 +225,7 @@ void payload_run(void)
         cpu_halt_forever();
     }
     panic_set_hook(on_panic);
+    trap_set_handler(VECTOR_NMI, on_nmi);
     unhandled_before = trap_set_unhandled(on_unhandled_trap);
     ktest_run();
 }

@@ -28,15 +28,14 @@
 }
 
 #define STACK_OVERFLOW                                                                             \
-    KTEST_FAULT(DF, .error = 0,                                                                    \
-                .addr = KTEST_ADDR_RANGE(&boot_stacks[BOOT_STACK_MAIN].guard, STACK_GUARD_SIZE),   \
+    KTEST_FAULT(DF, .error = 0, .addr = KTEST_ADDR_RANGE(boot_stacks_start, STACK_GUARD_SIZE),     \
                 .ist = IST_DOUBLE_FAULT, .symbol = "recurse")
 
 // Without a stack of its own, the double fault can't be delivered either.
 KTEST_ATTR(opposite, stack_overflow_without_ist, .outcome = STACK_OVERFLOW);
 KTEST(opposite, stack_overflow_without_ist)
 {
-    (void)test;
+    KTEST_ARM(test);
     idt_current()->gates[VECTOR_DOUBLE_FAULT.number].options &= (uint16_t)~7U;
     recurse(0);
 }
@@ -44,7 +43,7 @@ KTEST(opposite, stack_overflow_without_ist)
 KTEST_ATTR(opposite, stack_overflow_without_recursion, .outcome = STACK_OVERFLOW);
 KTEST(opposite, stack_overflow_without_recursion)
 {
-    (void)test;
+    KTEST_ARM(test);
     recurse(UINT64_MAX);
 }
 
@@ -52,41 +51,41 @@ KTEST_ATTR(opposite, double_fault_on_another_stack,
            .outcome = KTEST_FAULT(DF, .error = 0, .ist = IST_NMI, .symbol = "recurse"));
 KTEST(opposite, double_fault_on_another_stack)
 {
-    (void)test;
+    KTEST_ARM(test);
     recurse(0);
 }
 
 KTEST_ATTR(opposite, panic_that_never_comes, .outcome = KTEST_PANIC("never"));
 KTEST(opposite, panic_that_never_comes)
 {
-    (void)test;
+    KTEST_ARM(test);
 }
 
 KTEST_ATTR(opposite, panic_with_another_text, .outcome = KTEST_PANIC("one thing"));
 KTEST(opposite, panic_with_another_text)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("another thing");
 }
 
 KTEST_ATTR(opposite, panic_instead_of_fault, .outcome = KTEST_FAULT(UD));
 KTEST(opposite, panic_instead_of_fault)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("no fault");
 }
 
 KTEST_ATTR(opposite, fault_instead_of_panic, .outcome = KTEST_PANIC("*"));
 KTEST(opposite, fault_instead_of_panic)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("ud2");
 }
 
 KTEST_ATTR(opposite, fault_with_another_vector, .outcome = KTEST_FAULT(GP, .error = 0));
 KTEST(opposite, fault_with_another_vector)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(UNMAPPED);
 }
 
@@ -94,7 +93,7 @@ KTEST_ATTR(opposite, fault_with_another_code,
            .outcome = KTEST_FAULT(PF, .error = 2, .addr = KTEST_ADDR(UNMAPPED), .symbol = "peek"));
 KTEST(opposite, fault_with_another_code)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(UNMAPPED);
 }
 
@@ -102,7 +101,7 @@ KTEST_ATTR(opposite, fault_at_another_address,
            .outcome = KTEST_FAULT(PF, .addr = KTEST_ADDR(UNMAPPED), .symbol = "peek"));
 KTEST(opposite, fault_at_another_address)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(UNMAPPED + 1);
 }
 
@@ -110,7 +109,7 @@ KTEST_ATTR(opposite, fault_in_another_function,
            .outcome = KTEST_FAULT(PF, .addr = KTEST_ADDR(UNMAPPED), .symbol = "recurse"));
 KTEST(opposite, fault_in_another_function)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(UNMAPPED);
 }
 

@@ -60,6 +60,32 @@ static void report(const struct ktest_site *site, const struct failure *failure,
     stream_end();
 }
 
+// An assumption that does not hold: the test is skipped, and says why.
+KTEST_NORETURN static void skip(struct ktest *test, const struct ktest_site *site,
+                                const struct failure *failure, const char *message)
+{
+    ktest_skip(test, "assumed %s %s %s: %s against %s%s%s", site->left, failure->relation,
+               site->right, failure->left_value, failure->right_value, message[0] != 0 ? ": " : "",
+               message);
+}
+
+static void fail_with(struct ktest *test, const struct ktest_site *site,
+                      const struct failure *failure, const char *message)
+{
+    if (site->severity == KTEST_ASSUME) {
+        skip(test, site, failure, message);
+    }
+    test->failure_count++;
+    if (test->failure_count <= REPORTS_MAX) {
+        stream_hold();
+        report(site, failure, message);
+        stream_release();
+    }
+    if (site->severity == KTEST_ASSERT) {
+        ktest_abandon(test, KTEST_ENDING_ASSERTED);
+    }
+}
+
 static void fail(struct ktest *test, const struct ktest_site *site, const struct failure *failure,
                  const char *format, va_list arguments)
 {
@@ -67,13 +93,14 @@ static void fail(struct ktest *test, const struct ktest_site *site, const struct
     if (format != NULL) {
         ktest_vformat(message, sizeof(message), format, arguments);
     }
-    test->failure_count++;
-    if (test->failure_count <= REPORTS_MAX) {
-        report(site, failure, message);
-    }
-    if (site->severity == KTEST_ASSERT) {
-        ktest_abandon(test, KTEST_ENDING_ASSERTED);
-    }
+    fail_with(test, site, failure, message);
+}
+
+void ktest_fail_values(struct ktest *test, const struct ktest_site *site, const char *left_value,
+                       const char *right_value)
+{
+    struct failure failure = {relations[KTEST_EQ], left_value, right_value};
+    fail_with(test, site, &failure, "");
 }
 
 void ktest_check_bool(struct ktest *test, const struct ktest_site *site, bool value, bool expected,
@@ -251,4 +278,9 @@ void ktest_skip(struct ktest *test, const char *format, ...)
 const char *ktest_name(const struct ktest *test)
 {
     return test->record->name;
+}
+
+size_t ktest_param_index(const struct ktest *test)
+{
+    return test->param_index;
 }

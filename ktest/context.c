@@ -4,6 +4,8 @@
 // struct ktest_context, whose address is in RDI.
 #include "context.h"
 
+#include <stddef.h>
+
 _Static_assert(offsetof(struct ktest_context, rsp) == 48, "the assembly below counts on it");
 _Static_assert(offsetof(struct ktest_context, rflags) == 64, "the assembly below counts on it");
 _Static_assert(offsetof(struct ktest_context, cs) == 78, "the assembly below counts on it");
@@ -53,4 +55,17 @@ __asm__(".pushsection .text\n"
         "    movl $1, %eax\n"
         "    iretq\n"
         ".size ktest_context_restore, . - ktest_context_restore\n"
+        "\n"
+        ".globl ktest_context_call\n"
+        ".type ktest_context_call, @function\n"
+        "ktest_context_call:\n" // RDI: top of the stack, RSI: function, RDX: argument
+        "    pushq %rbp\n"
+        "    movq %rsp, %rbp\n" // backtraces go on into the caller's stack
+        "    movq %rdi, %rsp\n"
+        "    movq %rdx, %rdi\n"
+        "    call *%rsi\n"
+        "    movq %rbp, %rsp\n"
+        "    popq %rbp\n"
+        "    ret\n"
+        ".size ktest_context_call, . - ktest_context_call\n"
         ".popsection\n");

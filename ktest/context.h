@@ -5,7 +5,7 @@
 // it changes to an interrupt stack. The way back is iretq: nothing else ends an NMI.
 #pragma once
 
-#include "ktest.h"
+#include <stdint.h>
 
 struct ktest_context {
     uint64_t rbx, rbp, r12, r13, r14, r15;
@@ -13,8 +13,16 @@ struct ktest_context {
     uint16_t ss, ds, es, cs;
 };
 
+// What the kernel remembers of itself, to come back to when code is abandoned: port.h.
+struct ktest_mark {
+    uint64_t words[4];
+};
+
 // 0 at the call, 1 when it returns again through ktest_context_restore.
 int ktest_context_save(struct ktest_context *context) __attribute__((returns_twice));
 
 // The function that saved must not have returned.
-KTEST_NORETURN void ktest_context_restore(const struct ktest_context *context);
+__attribute__((noreturn)) void ktest_context_restore(const struct ktest_context *context);
+
+// Calls function(argument) on another stack, of which `stack_top` (16-byte aligned) is the end.
+void ktest_context_call(void *stack_top, void (*function)(void *), void *argument);

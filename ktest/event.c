@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Panics and faults while a test runs: reported, compared with what the test declared, and the
-// test abandoned.
+// Panics, faults and hangs while a test runs: compared with what the test tries or declares,
+// reported, and the test abandoned.
 #include "port.h"
 #include "runner.h"
+#include "select.h"
 #include "stream.h"
 
 static void report_state(const struct ktest_machine_state *state)
@@ -23,8 +24,10 @@ static void report_state(const struct ktest_machine_state *state)
     stream_end();
 }
 
-static void report_fault(const struct ktest_fault *fault)
+static void report_fault(const struct ktest_fault *fault, const char *words)
 {
+    struct ktest_machine_state state = ktest_port_inspect(fault->frame);
+    stream_hold();
     stream_begin("    #:ktest_fault");
     stream_field_number("vector", fault->vector);
     stream_field_hex("error", fault->error);
@@ -35,20 +38,46 @@ static void report_fault(const struct ktest_fault *fault)
     stream_field_hex("ss", fault->ss);
     stream_field_hex("cr2", fault->address);
     stream_field_number("ist", fault->ist);
-    stream_field("words", fault->words);
+    stream_field("words", words);
     stream_end();
-    report_state(&fault->state);
+    report_state(&state);
+    stream_release();
 }
 
 static void report_panic(const struct ktest_panic *panic)
 {
+    struct ktest_machine_state state = ktest_port_inspect(panic->frame);
+    stream_hold();
     stream_begin("    #:ktest_panic");
     stream_field("message", panic->message);
     stream_field("file", panic->file != NULL ? panic->file : "");
     stream_field_number("line", panic->line);
     stream_field("function", panic->function != NULL ? panic->function : "");
     stream_end();
-    report_state(&panic->state);
+    report_state(&state);
+    stream_release();
+}
+
+static void report_hang(const struct ktest *test, const struct ktest_fault *where)
+{
+    struct ktest_machine_state state = ktest_port_inspect(where->frame);
+    stream_hold();
+    stream_begin("    #:ktest_hang");
+    stream_field_number("timeout_ms", test->timeout_ms);
+    stream_field_hex("rip", where->rip);
+    stream_field_hex("rsp", where->rsp);
+    stream_field_hex("rflags", where->rflags);
+    stream_end();
+    report_state(&state);
+    stream_release();
+}
+
+// From here on the test is being recovered from. What writing takes is left out.
+static void begin_recovery(struct ktest *test)
+{
+    if (test->died_at == 0) {
+        test->died_at = ktest_port_cycles() - stream_cycles();
+    }
 }
 
 // Whether the fault is the declared one; if not, `difference` says why.
@@ -81,8 +110,8 @@ static bool is_declared_fault(const struct ktest_outcome *declared, const struct
 static const struct ktest_outcome *declared_outcome(const struct ktest *test,
                                                     enum ktest_outcome_kind kind)
 {
-    const struct ktest_outcome *outcome = test->is_body ? &test->record->attr->outcome : NULL;
-    return outcome != NULL && outcome->kind == (uint32_t)kind ? outcome : NULL;
+    bool is_declared = test->is_body && test->outcome->kind == (uint32_t)kind;
+    return is_declared ? test->outcome : NULL;
 }
 
 static bool text_matches(const char *glob, const char *text)
@@ -94,18 +123,45 @@ static bool text_matches(const char *glob, const char *text)
     return ktest_glob_matches(glob, glob_bytes, text);
 }
 
+// Goes on behind the statement that the test tries.
+KTEST_NORETURN static void end_attempt(struct ktest *test, enum ktest_ending ending)
+{
+    struct ktest_attempt *attempt = test->attempt;
+    attempt->result = ending;
+    ktest_context_restore(&attempt->context);
+}
+
+static bool is_expected_fault(const struct ktest_attempt *attempt, const struct ktest_fault *fault)
+{
+    return attempt->kind == KTEST_OUTCOME_FAULT && attempt->vector == fault->vector &&
+           attempt->error == fault->error;
+}
+
 void ktest_on_fault(const struct ktest_fault *fault)
 {
     struct ktest *test = ktest_current();
     if (test == NULL) {
         return;
     }
-    report_fault(fault);
+    begin_recovery(test);
+    test->last_fault = *fault;
+    if (test->attempt != NULL && is_expected_fault(test->attempt, fault)) {
+        test->is_as_declared = true;
+        end_attempt(test, KTEST_ENDING_FAULTED);
+    }
+
+    char words[KTEST_TEXT_MAX];
+    ktest_port_describe(fault, words, sizeof(words));
+    report_fault(fault, words);
+    if (test->attempt != NULL) {
+        ktest_format(test->event, sizeof(test->event), "%s", words);
+        end_attempt(test, KTEST_ENDING_FAULTED);
+    }
     const struct ktest_outcome *declared = declared_outcome(test, KTEST_OUTCOME_FAULT);
-    char difference[KTEST_REASON_MAX] = "";
+    char difference[KTEST_TEXT_MAX] = "";
     test->is_as_declared = declared != NULL &&
                            is_declared_fault(declared, fault, difference, sizeof(difference));
-    ktest_format(test->event, sizeof(test->event), "%s%s%s", fault->words,
+    ktest_format(test->event, sizeof(test->event), "%s%s%s", words,
                  difference[0] != 0 ? "; declared otherwise: " : "", difference);
     if (test->is_as_declared) {
         ktest_abandon(test, KTEST_ENDING_FAULTED);
@@ -120,14 +176,51 @@ void ktest_on_panic(const struct ktest_panic *panic)
         report_panic(panic);
         ktest_port_exit(KTEST_EXIT_PANIC);
     }
+    begin_recovery(test);
     if (test->is_fault_reported) {
         ktest_abandon(test, KTEST_ENDING_FAULTED);
     }
+    const struct ktest_attempt *attempt = test->attempt;
+    if (attempt != NULL && attempt->kind == KTEST_OUTCOME_PANIC &&
+        text_matches(attempt->text, panic->message)) {
+        test->is_as_declared = true;
+        end_attempt(test, KTEST_ENDING_PANICKED);
+    }
+
     report_panic(panic);
     const struct ktest_outcome *declared = declared_outcome(test, KTEST_OUTCOME_PANIC);
-    test->is_as_declared = declared != NULL && text_matches(declared->text, panic->message);
-    bool is_other = declared != NULL && !test->is_as_declared;
+    bool is_other = declared != NULL && !text_matches(declared->text, panic->message);
     ktest_format(test->event, sizeof(test->event), "panic \"%s\"%s%s", panic->message,
                  is_other ? "; declared otherwise: " : "", is_other ? declared->text : "");
+    if (attempt != NULL) {
+        end_attempt(test, KTEST_ENDING_PANICKED);
+    }
+    test->is_as_declared = declared != NULL && !is_other;
     ktest_abandon(test, KTEST_ENDING_PANICKED);
+}
+
+void ktest_on_overdue(const struct ktest_fault *where)
+{
+    struct ktest *test = ktest_current();
+    if (test == NULL || stream_is_held()) {
+        return;
+    }
+    begin_recovery(test);
+    if (test->is_fault_reported) { // it is the kernel's panic that does not end
+        ktest_abandon(test, KTEST_ENDING_FAULTED);
+    }
+    report_hang(test, where);
+    test->is_as_declared = declared_outcome(test, KTEST_OUTCOME_HANG) != NULL;
+    ktest_format(test->event, sizeof(test->event), "hang: still running after %llu ms, at 0x%llx",
+                 (unsigned long long)test->timeout_ms, (unsigned long long)where->rip);
+    ktest_abandon(test, KTEST_ENDING_HUNG);
+}
+
+void ktest_arm(struct ktest *test, const struct ktest_site *site)
+{
+    test->is_armed = true; // before the harness hears of it: it may act at once
+    stream_begin("    #:ktest_armed");
+    stream_field("file", site->file);
+    stream_field_number("line", site->line);
+    stream_end();
 }

@@ -7,6 +7,7 @@
 // protocol port (docs/protocol.md); the harness reads the same records from the ELF file and
 // believes nothing that does not agree with them. The words and the order of arguments are those
 // of KUnit and ztest. The header is C11; it needs nothing but the compiler's own headers.
+// docs/ktest.md teaches it.
 #pragma once
 
 #include <stdbool.h>
@@ -23,11 +24,15 @@ typedef void ktest_function_t(struct ktest *test);
 
 // --- What a test declares ----------------------------------------------------------------------
 
-// How a test has to end. Anything else is a failure.
+// How a test has to end. Anything else is a failure. A test that declares another end than PASS
+// says KTEST_ARM(test) right before what has to bring it about: what comes earlier is something
+// else, whatever it looks like.
 enum ktest_outcome_kind {
-    KTEST_OUTCOME_PASS,  // it returns, and every check held
-    KTEST_OUTCOME_PANIC, // it panics with a message that matches `text`
-    KTEST_OUTCOME_FAULT, // it raises the exception `vector`
+    KTEST_OUTCOME_PASS,         // it returns, and every check held
+    KTEST_OUTCOME_PANIC,        // it panics with a message that matches `text`
+    KTEST_OUTCOME_FAULT,        // it raises the exception `vector`
+    KTEST_OUTCOME_TRIPLE_FAULT, // it takes the machine down; gets a boot of its own
+    KTEST_OUTCOME_HANG,         // it is still running when its timeout_ms are over
 };
 
 // Half-open range of addresses; a size of 0 means that the address is not checked.
@@ -40,7 +45,7 @@ struct ktest_range {
 struct ktest_outcome {
     uint64_t error;          // FAULT: the error code that is expected in the bits of `mask`
     uint64_t mask;           // FAULT: bits of the error code that are compared; 0 stands for all
-    struct ktest_range addr; // FAULT: where the faulting address has to lie
+    struct ktest_range addr; // FAULT: where the faulting address (CR2) has to lie
     uint32_t kind;           // enum ktest_outcome_kind
     uint32_t vector;         // FAULT: 0..31
     uint32_t ist;            // FAULT: the interrupt stack it has to arrive on, 1..7; 0: any
@@ -58,6 +63,14 @@ struct ktest_outcome {
 #define KTEST_FAULT(...)                                                                           \
     {                                                                                              \
         .kind = KTEST_OUTCOME_FAULT, .vector = KTEST_VECTOR_##__VA_ARGS__                          \
+    }
+#define KTEST_TRIPLE_FAULT                                                                         \
+    {                                                                                              \
+        .kind = KTEST_OUTCOME_TRIPLE_FAULT                                                         \
+    }
+#define KTEST_HANG                                                                                 \
+    {                                                                                              \
+        .kind = KTEST_OUTCOME_HANG                                                                 \
     }
 #define KTEST_ADDR(address_)                                                                       \
     {                                                                                              \
@@ -88,6 +101,8 @@ enum ktest_vector {
     KTEST_VECTOR_AC = 17,
     KTEST_VECTOR_MC = 18,
     KTEST_VECTOR_XM = 19,
+    KTEST_VECTOR_VE = 20,
+    KTEST_VECTOR_CP = 21,
 };
 
 enum ktest_isolation {
@@ -101,17 +116,59 @@ enum ktest_needs {
     KTEST_NEEDS_VGA = 1 << 0, // a VGA in text mode
 };
 
+// How long a test takes, for `harness/run.py --speed`.
+enum ktest_speed {
+    KTEST_SPEED_NORMAL,
+    KTEST_SPEED_SLOW,      // above about 100 ms
+    KTEST_SPEED_VERY_SLOW, // seconds
+};
+
+// What the harness does to the machine from outside when the test says KTEST_ARM().
+enum ktest_inject {
+    KTEST_INJECT_NONE,
+    KTEST_INJECT_NMI,
+    KTEST_INJECT_MACHINE_CHECK, // uncorrected, bank 0, status 0xb200000000000000
+};
+
+enum ktest_accel {
+    KTEST_ACCEL_TCG = 1,
+    KTEST_ACCEL_KVM = 2,
+};
+
+#define KTEST_QEMU(major_, minor_) ((major_)*100 + (minor_))
+
+// Machines on which the test can't run or has to end in another way than the manual says. The
+// first one that fits counts.
+struct ktest_quirk {
+    struct ktest_outcome outcome; // instead of the attribute's, unless `skip` is set
+    uint32_t accel;               // enum ktest_accel
+    uint32_t from;                // first QEMU version that it holds for, by KTEST_QEMU(); 0: any
+    uint32_t before;              // first one that it no longer holds for; 0: none
+    uint32_t reserved;
+    const char *skip; // why the test is skipped there; NULL: it is not
+};
+
+// .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_TCG, .skip = "..."}, {...})
+#define KTEST_QUIRKS(...)                                                                          \
+    (const struct ktest_quirk[]){__VA_ARGS__},                                                     \
+        .quirk_count = sizeof((const struct ktest_quirk[]){__VA_ARGS__}) /                         \
+                       sizeof(struct ktest_quirk)
+
 struct ktest_attr {
     struct ktest_outcome outcome;
     uint32_t isolation;  // enum ktest_isolation
-    uint32_t timeout_ms; // 0: the harness's default
+    uint32_t timeout_ms; // of each of its functions; 0: the run's default (ktest.timeout_ms)
     uint32_t needs;      // enum ktest_needs, or-ed
-    uint32_t reserved;
-    const char *proves; // ids of docs/checklist.md, separated by spaces; NULL: none
+    uint32_t speed;      // enum ktest_speed
+    uint32_t inject;     // enum ktest_inject
+    uint32_t quirk_count;
+    const struct ktest_quirk *quirks; // by KTEST_QUIRKS()
+    const char *known_bug; // why it fails as yet: its failure is a skip, and its success a failure
+    const char *proves;    // ids of docs/checklist.md, separated by spaces; NULL: none
 };
 
 // Fixtures. suite_init and suite_exit run once around the suite's selected tests, init and exit
-// around every test; exit runs also after a failed assertion, a panic or a fault.
+// around every test; exit runs also after a failed assertion, a panic, a fault or a hang.
 // A failing suite_init is an error of each of its tests.
 struct ktest_suite_ops {
     ktest_function_t *suite_init;
@@ -120,8 +177,11 @@ struct ktest_suite_ops {
     ktest_function_t *exit;
 };
 
-#define KTEST_RECORD_MAGIC 0x3153544bU // "KTS1" in memory: the layout's version
-enum ktest_record_kind { KTEST_RECORD_CASE = 1, KTEST_RECORD_SUITE = 2 };
+// Writes what the parameter `index` stands for; need not terminate a text that is full.
+typedef void ktest_describe_t(size_t index, char *text_out, size_t size_bytes);
+
+#define KTEST_RECORD_MAGIC 0x3253544bU // "KTS2" in memory: the layout's version
+enum ktest_record_kind { KTEST_RECORD_CASE = 1, KTEST_RECORD_SUITE = 2, KTEST_RECORD_BENCH = 3 };
 
 // What .ktests points to. The harness reads this layout from the ELF file as well.
 struct ktest_record {
@@ -131,10 +191,11 @@ struct ktest_record {
     const char *name; // NULL for a suite
     const char *file;
     uint32_t line;
-    uint32_t reserved;
+    uint32_t param_count;              // 0: one test of this name; N: the tests name/0 to name/N-1
     ktest_function_t *run;             // NULL for a suite
     const struct ktest_attr *attr;     // NULL for a suite
     const struct ktest_suite_ops *ops; // NULL for a case
+    ktest_describe_t *describe;        // NULL: nothing to say of its parameters
 };
 
 #define KTEST_ID_(prefix_, suite_, name_) ktest_##prefix_##_##suite_##__##name_
@@ -149,17 +210,47 @@ struct ktest_record {
 // KTEST(suite, name) { ... }: a test. Its attributes, if any, stand before or behind it.
 // The attributes are a tentative definition here, which KTEST_ATTR completes: legal C, but some
 // warning lists call it redundant.
-#define KTEST(suite_, name_) KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_)
-#define KTEST_CASE_(id_, suite_, name_)                                                            \
+#define KTEST(suite_, name_)                                                                       \
+    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_CASE)          \
+    static void KTEST_ID_(run, suite_, name_)(struct ktest * test)
+
+// KTEST_BENCH(suite, name) { set up; while (ktest_bench_next(test)) { ... } check }: a benchmark.
+// Runs only when benchmarks are asked for (harness/run.py --bench); reports cycles per turn.
+#define KTEST_BENCH(suite_, name_)                                                                 \
+    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_BENCH)         \
+    static void KTEST_ID_(run, suite_, name_)(struct ktest * test)
+
+// KTEST_PARAM(suite, name, params, describe) { ... }: a test for each element of the array
+// `params`, suite.name/0 to suite.name/N-1; `param` points to the element. `describe` is
+// void describe(const T *param, char *text_out, size_t size_bytes), or NULL.
+#define KTEST_PARAM(suite_, name_, params_, describe_)                                             \
+    static void KTEST_ID_(body, suite_, name_)(struct ktest * test,                                \
+                                               const __typeof__((params_)[0]) *param);             \
+    static void KTEST_ID_(describe, suite_, name_)(size_t index, char *text, size_t size_bytes)    \
+    {                                                                                              \
+        void (*describe)(const __typeof__((params_)[0]) *, char *, size_t) = (describe_);          \
+        if (describe != NULL) {                                                                    \
+            describe(&(params_)[index], text, size_bytes);                                         \
+        }                                                                                          \
+    }                                                                                              \
+    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_CASE,          \
+                .param_count = sizeof(params_) / sizeof((params_)[0]),                             \
+                .describe = KTEST_ID_(describe, suite_, name_))                                    \
+    static void KTEST_ID_(run, suite_, name_)(struct ktest * test)                                 \
+    {                                                                                              \
+        KTEST_ID_(body, suite_, name_)(test, &(params_)[ktest_param_index(test)]);                 \
+    }                                                                                              \
+    static void KTEST_ID_(body, suite_, name_)(struct ktest * test,                                \
+                                               const __typeof__((params_)[0]) *param)
+
+#define KTEST_CASE_(id_, suite_, name_, ...)                                                       \
     static ktest_function_t KTEST_ID_(run, suite_, name_);                                         \
     _Pragma("GCC diagnostic push")                                                                 \
     _Pragma("GCC diagnostic ignored \"-Wredundant-decls\"")                                        \
     static const struct ktest_attr KTEST_ID_(attr, suite_, name_);                                 \
     _Pragma("GCC diagnostic pop")                                                                  \
-    KTEST_REGISTER_2_(id_, .kind = KTEST_RECORD_CASE, .suite = #suite_, .name = #name_,            \
-                      .run = KTEST_ID_(run, suite_, name_),                                        \
-                      .attr = &KTEST_ID_(attr, suite_, name_));                                    \
-    static void KTEST_ID_(run, suite_, name_)(struct ktest * test)
+    KTEST_REGISTER_2_(id_, .suite = #suite_, .name = #name_, .run = KTEST_ID_(run, suite_, name_), \
+                      .attr = &KTEST_ID_(attr, suite_, name_), __VA_ARGS__);
 #define KTEST_REGISTER_2_(id_, ...) KTEST_REGISTER_(id_, __VA_ARGS__)
 
 // KTEST_ATTR(suite, name, .outcome = ..., .proves = "5.11"): attributes of a test of this file.
@@ -172,192 +263,39 @@ struct ktest_record {
     KTEST_REGISTER_(ktest_suite_##suite_, .kind = KTEST_RECORD_SUITE, .suite = #suite_,            \
                     .ops = &ktest_ops_##suite_)
 
-// --- Checks ------------------------------------------------------------------------------------
-// KTEST_EXPECT_* notes a failure and goes on; KTEST_ASSERT_* ends the test. Both show the values
-// of both sides with file and line, and evaluate each argument once. With _MSG, a message in
-// printf's form follows. A test that passes without one check is an error: it asserted nothing.
-
-enum ktest_severity { KTEST_EXPECT, KTEST_ASSERT };
-enum ktest_relation { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE };
-
-// Where a check stands and what it says in the source.
-struct ktest_site {
-    const char *file;
-    uint32_t line;
-    uint32_t severity; // enum ktest_severity
-    uint32_t relation; // enum ktest_relation, for comparisons
-    const char *left;
-    const char *right;
-};
-
-// An integer of any type, so that comparing -1 with 1u says what it should.
-struct ktest_int {
-    uint64_t bits; // two's complement
-    bool is_negative;
-};
-
-static inline struct ktest_int ktest_int_signed(int64_t value)
-{
-    struct ktest_int result = {(uint64_t)value, value < 0};
-    return result;
-}
-
-static inline struct ktest_int ktest_int_unsigned(uint64_t value)
-{
-    struct ktest_int result = {value, false};
-    return result;
-}
-
-#define KTEST_INT_(value_)                                                                         \
-    _Generic((value_), signed char                                                                 \
-             : ktest_int_signed, char                                                              \
-             : ktest_int_signed, short                                                             \
-             : ktest_int_signed, int                                                               \
-             : ktest_int_signed, long                                                              \
-             : ktest_int_signed, long long                                                         \
-             : ktest_int_signed, default                                                           \
-             : ktest_int_unsigned)(value_)
-
-void ktest_check_bool(struct ktest *test, const struct ktest_site *site, bool value, bool expected,
-                      const char *format, ...) KTEST_PRINTF(5, 6);
-void ktest_check_int(struct ktest *test, const struct ktest_site *site, struct ktest_int left,
-                     struct ktest_int right, const char *format, ...) KTEST_PRINTF(5, 6);
-void ktest_check_ptr(struct ktest *test, const struct ktest_site *site, const volatile void *left,
-                     const volatile void *right, const char *format, ...) KTEST_PRINTF(5, 6);
-void ktest_check_str(struct ktest *test, const struct ktest_site *site, const char *left,
-                     const char *right, const char *format, ...) KTEST_PRINTF(5, 6);
-void ktest_check_mem(struct ktest *test, const struct ktest_site *site, const void *left,
-                     const void *right, size_t size_bytes, const char *format, ...)
-    KTEST_PRINTF(6, 7);
-void ktest_fail(struct ktest *test, const struct ktest_site *site, const char *format, ...)
-    KTEST_PRINTF(3, 4);
+// --- While a test runs -------------------------------------------------------------------------
 
 // Ends the test as skipped, with a reason in printf's form. Not an excuse: the harness takes it for
 // an error unless it was told that the test may skip itself (--allow-skip).
 KTEST_NORETURN void ktest_skip(struct ktest *test, const char *format, ...) KTEST_PRINTF(2, 3);
 
-// What the test is called, without its suite.
+// What the test is called, without its suite, and which of its parameters it has (0 without).
 const char *ktest_name(const struct ktest *test);
+size_t ktest_param_index(const struct ktest *test);
 
-#define KTEST_SITE_(severity_, relation_, left_, right_)                                           \
-    static const struct ktest_site ktest_site_ = {__FILE__,    __LINE__, (severity_),              \
-                                                  (relation_), (left_),  (right_)}
+// Calls action(context) when the test is over, also when it died; the last one added comes first,
+// after the exit fixture. What suite_init adds is called after suite_exit. False, and the action
+// is called at once, if there is no room for it: that is an error of the test.
+typedef void ktest_action_t(void *context);
+bool ktest_add_action(struct ktest *test, ktest_action_t *action, void *context);
 
-// The variable arguments of these are the message: NULL, or a format and its arguments.
-#define KTEST_BOOL_(severity_, test_, value_, expected_, ...)                                      \
-    do {                                                                                           \
-        KTEST_SITE_(severity_, KTEST_EQ, #value_, #expected_);                                     \
-        ktest_check_bool(test_, &ktest_site_, (value_) ? true : false, expected_, __VA_ARGS__);    \
-    } while (0)
-#define KTEST_COMPARE_(severity_, relation_, test_, left_, right_, ...)                            \
-    do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
-        ktest_check_int(test_, &ktest_site_, KTEST_INT_(left_), KTEST_INT_(right_), __VA_ARGS__);  \
-    } while (0)
-#define KTEST_POINTER_(severity_, relation_, test_, left_, right_, ...)                            \
-    do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
-        ktest_check_ptr(test_, &ktest_site_, left_, right_, __VA_ARGS__);                          \
-    } while (0)
-#define KTEST_STRING_(severity_, relation_, test_, left_, right_, ...)                             \
-    do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
-        ktest_check_str(test_, &ktest_site_, left_, right_, __VA_ARGS__);                          \
-    } while (0)
-#define KTEST_MEMORY_(severity_, relation_, test_, left_, right_, size_bytes_, ...)                \
-    do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
-        ktest_check_mem(test_, &ktest_site_, left_, right_, size_bytes_, __VA_ARGS__);             \
-    } while (0)
+// Takes an action that was added back, without or with calling it; nothing if it is not there.
+void ktest_remove_action(struct ktest *test, ktest_action_t *action, void *context);
+void ktest_release_action(struct ktest *test, ktest_action_t *action, void *context);
 
-#define KTEST_FAIL(test_, ...)                                                                     \
+// KTEST_STUB(test, function, replacement): until the test is over, calls of `function` land in
+// `replacement`, which has the same type. The function's first instructions are overwritten with a
+// jump, so that nothing in its source has to provide for it; calls that the compiler has inlined
+// stay: it is for functions of other files. The replacement can't call the original.
+#define KTEST_STUB(test_, function_, replacement_)                                                 \
     do {                                                                                           \
-        KTEST_SITE_(KTEST_EXPECT, KTEST_EQ, "", "");                                               \
-        ktest_fail(test_, &ktest_site_, __VA_ARGS__);                                              \
+        __typeof__(&(function_)) ktest_replacement_ = (replacement_);                              \
+        ktest_stub(test_, (uintptr_t)(function_), (uintptr_t)ktest_replacement_);                  \
     } while (0)
+void ktest_stub(struct ktest *test, uintptr_t function, uintptr_t replacement);
 
-#define KTEST_EXPECT_TRUE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, NULL)
-#define KTEST_EXPECT_FALSE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, NULL)
-#define KTEST_EXPECT_EQ(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_EXPECT_NE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, NULL)
-#define KTEST_EXPECT_LT(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, NULL)
-#define KTEST_EXPECT_LE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, NULL)
-#define KTEST_EXPECT_GT(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, NULL)
-#define KTEST_EXPECT_GE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, NULL)
-#define KTEST_EXPECT_PTR_EQ(test_, l_, r_)                                                         \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_EXPECT_NULL(test_, p_) KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, NULL)
-#define KTEST_EXPECT_NOT_NULL(test_, p_)                                                           \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, NULL)
-#define KTEST_EXPECT_STREQ(test_, l_, r_) KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_EXPECT_MEMEQ(test_, l_, r_, size_bytes_)                                             \
-    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, NULL)
-#define KTEST_EXPECT_TRUE_MSG(test_, x_, ...)                                                      \
-    KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, __VA_ARGS__)
-#define KTEST_EXPECT_FALSE_MSG(test_, x_, ...)                                                     \
-    KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, __VA_ARGS__)
-#define KTEST_EXPECT_EQ_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_NE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_LT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_LE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_GT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_GE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_PTR_EQ_MSG(test_, l_, r_, ...)                                                \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_NULL_MSG(test_, p_, ...)                                                      \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, __VA_ARGS__)
-#define KTEST_EXPECT_NOT_NULL_MSG(test_, p_, ...)                                                  \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, __VA_ARGS__)
-#define KTEST_EXPECT_STREQ_MSG(test_, l_, r_, ...)                                                 \
-    KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_EXPECT_MEMEQ_MSG(test_, l_, r_, size_bytes_, ...)                                    \
-    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, __VA_ARGS__)
+// One more turn of a benchmark's loop: warms up, finds out how many turns make a sample, measures
+// the samples, and is false when it has them.
+bool ktest_bench_next(struct ktest *test);
 
-#define KTEST_ASSERT_TRUE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, NULL)
-#define KTEST_ASSERT_FALSE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, NULL)
-#define KTEST_ASSERT_EQ(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSERT_NE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, NULL)
-#define KTEST_ASSERT_LT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, NULL)
-#define KTEST_ASSERT_LE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, NULL)
-#define KTEST_ASSERT_GT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, NULL)
-#define KTEST_ASSERT_GE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, NULL)
-#define KTEST_ASSERT_PTR_EQ(test_, l_, r_)                                                         \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSERT_NULL(test_, p_) KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, NULL)
-#define KTEST_ASSERT_NOT_NULL(test_, p_)                                                           \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, NULL)
-#define KTEST_ASSERT_STREQ(test_, l_, r_) KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSERT_MEMEQ(test_, l_, r_, size_bytes_)                                             \
-    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, NULL)
-#define KTEST_ASSERT_TRUE_MSG(test_, x_, ...)                                                      \
-    KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, __VA_ARGS__)
-#define KTEST_ASSERT_FALSE_MSG(test_, x_, ...)                                                     \
-    KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, __VA_ARGS__)
-#define KTEST_ASSERT_EQ_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_NE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_LT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_LE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_GT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_GE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_PTR_EQ_MSG(test_, l_, r_, ...)                                                \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_NULL_MSG(test_, p_, ...)                                                      \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, __VA_ARGS__)
-#define KTEST_ASSERT_NOT_NULL_MSG(test_, p_, ...)                                                  \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, __VA_ARGS__)
-#define KTEST_ASSERT_STREQ_MSG(test_, l_, r_, ...)                                                 \
-    KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
-#define KTEST_ASSERT_MEMEQ_MSG(test_, l_, r_, size_bytes_, ...)                                    \
-    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, __VA_ARGS__)
+#include "ktest_check.h"

@@ -5,6 +5,7 @@
 #include "ktest.h"
 
 #include "runner.h"
+#include "select.h"
 #include "stream.h"
 
 KTEST_ATTR(ktest, trivial_assertion, .proves = "4.7.5");
@@ -196,7 +197,7 @@ KTEST(ktest_fixtures, run_around_the_body)
 KTEST_ATTR(ktest_fixtures, run_after_a_fault, .outcome = KTEST_FAULT(UD));
 KTEST(ktest_fixtures, run_after_a_fault)
 {
-    (void)test;
+    KTEST_ARM(test);
     note('b');
     __asm__ volatile("ud2");
 }

@@ -22,6 +22,7 @@ enum ktest_exit {
     KTEST_EXIT_FAIL = 0x11,
     KTEST_EXIT_ERROR = 0x12,
     KTEST_EXIT_PANIC = 0x13,
+    KTEST_EXIT_RESTART = 0x14,
 };
 KTEST_NORETURN void ktest_port_exit(enum ktest_exit value);
 
@@ -36,17 +37,53 @@ const char *ktest_port_argument(const char *key);
 // The build id of the running image; returns its size in bytes. Default: 0, none.
 size_t ktest_port_build_id(const uint8_t **bytes_out);
 
-// A counter for the tests' durations. Default: 0.
+// A counter for durations and benchmarks. Default: 0.
 uint64_t ktest_port_cycles(void);
 
-// Called on the runner's stack after a test was abandoned in a panic or a fault: makes the kernel
-// fit to run the next one. Default: nothing.
-void ktest_port_recover(void);
+// The stack that the functions of tests run on, best with an unmapped page below: its lowest
+// address, and its size in bytes. Default: 0, they run on the runner's own.
+size_t ktest_port_stack(void **start_out);
 
-// --- To be called ------------------------------------------------------------------------------
+// What the kernel holds for the code that runs now: the locks, for example. Default: nothing.
+void ktest_port_mark(struct ktest_mark *mark_out);
 
-// Runs the selected tests, reports them and leaves the machine.
-KTEST_NORETURN void ktest_run(void);
+#define KTEST_TEXT_MAX 160
+
+struct ktest_recovery {
+    char released[KTEST_TEXT_MAX]; // "lock log"; empty: nothing
+    const char *distrust; // why the kernel's state can't be relied on any more; NULL: it can
+};
+
+// Called on the runner's stack, or on the test's, after code was abandoned in a panic, a fault, a
+// hang or a failed assertion: gives back what it took since `mark`, and makes the kernel fit to go
+// on. *recovery_out is empty before. Default: nothing.
+void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *recovery_out);
+
+// Calls ktest_on_overdue() in an NMI when timeout_ms have passed, in the machine's own time, and
+// again every few milliseconds until it is stopped. Default: nothing; then the harness's NMI is
+// all there is.
+void ktest_port_watchdog_start(uint64_t timeout_ms);
+void ktest_port_watchdog_stop(void);
+
+// What every test has to leave as it found it.
+enum ktest_invariant_state {
+    KTEST_INTACT,
+    KTEST_RESTORED, // it was changed, and is put back
+    KTEST_DAMAGED,  // it was changed, and can't be put back: the run goes on in another boot
+};
+
+struct ktest_invariant {
+    const char *name; // "IDT"
+    void (*save)(void);
+    // Says in difference_out what is not as it was saved: "gate 14 is ..., was ...".
+    enum ktest_invariant_state (*check)(char *difference_out, size_t size_bytes);
+};
+
+// The kernel's invariants, ended by NULL. Default: none.
+const struct ktest_invariant *const *ktest_port_invariants(void);
+
+// Overwrites code, whatever its page allows. Default: writes.
+void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes);
 
 struct ktest_register {
     const char *name;
@@ -63,27 +100,33 @@ struct ktest_machine_state {
     size_t backtrace_count;
 };
 
-struct ktest_fault {
-    uint32_t vector;
-    uint32_t ist; // the interrupt stack it arrived on, 0: none
-    uint64_t error;
-    uint64_t rip, cs, rflags, rsp, ss;
-    uint64_t address;  // CR2
-    const char *words; // the fault in words
-    struct ktest_machine_state state;
-};
+// The state for a report, from the `frame` that the kernel gave with it; may be static. Default:
+// nothing is known.
+struct ktest_machine_state ktest_port_inspect(const void *frame);
+
+// The fault in words: "page fault #PF: write to 0x1000, which is not mapped". Default: its numbers.
+void ktest_port_describe(const struct ktest_fault *fault, char *text_out, size_t size_bytes);
+
+// --- To be called ------------------------------------------------------------------------------
+
+// Runs the selected tests, reports them and leaves the machine.
+KTEST_NORETURN void ktest_run(void);
 
 struct ktest_panic {
     const char *message;
     const char *file; // the three may be unknown: NULL, 0, NULL
     uint32_t line;
     const char *function;
-    struct ktest_machine_state state;
+    const void *frame;
 };
 
 // From the kernel's exception handler, before it panics. Does not return if the running test
-// declared a fault; otherwise returns, and the kernel goes on to its panic.
+// declared the fault or tries a statement; otherwise returns, and the kernel goes on to its panic.
 void ktest_on_fault(const struct ktest_fault *fault);
 
 // From the kernel's panic, when it has said what it had to say. Does not return.
 KTEST_NORETURN void ktest_on_panic(const struct ktest_panic *panic);
+
+// From the kernel's NMI handler, for the watchdog's NMI and for one that came from outside. Does not
+// return if a test runs and can be ended now.
+void ktest_on_overdue(const struct ktest_fault *where);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Link order differs between linkers, so the records are sorted before anybody sees them.
+// Link order differs between linkers, so the records are sorted before anybody sees them: by name,
+// or by a hash of seed and name. A hash, unlike a shuffle of cards, leaves the order of any two
+// tests the same whatever else is selected.
 #include "registry.h"
 
-#include "port.h"
-#include "runner.h"
-
 #define RECORD_COUNT ((size_t)(ktest_records_end - ktest_records_start))
+
+static const uint64_t *seed; // NULL: by name
 
 static int compare_strings(const char *left, const char *right)
 {
@@ -17,14 +18,55 @@ static int compare_strings(const char *left, const char *right)
     return (uint8_t)*left - (uint8_t)*right;
 }
 
+// FNV-1a.
+static uint64_t add_to_hash(uint64_t hash, const char *text)
+{
+    for (; *text != 0; text++) {
+        hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
+    }
+    return hash;
+}
+
+// The last step of MurmurHash3, without which similar names would stay neighbours.
+static uint64_t finish_hash(uint64_t hash)
+{
+    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
+    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53;
+    return hash ^ hash >> 33;
+}
+
+static uint64_t hash_record(const struct ktest_record *record, bool is_full_name)
+{
+    uint64_t hash = add_to_hash(0xcbf29ce484222325 ^ *seed, record->suite);
+    if (is_full_name) {
+        hash = add_to_hash(add_to_hash(hash, "."), record->name);
+    }
+    return finish_hash(hash);
+}
+
+static int compare_hashes(const struct ktest_record *left, const struct ktest_record *right,
+                          bool is_full_name)
+{
+    if (seed == NULL) {
+        return 0;
+    }
+    uint64_t left_hash = hash_record(left, is_full_name);
+    uint64_t right_hash = hash_record(right, is_full_name);
+    return (left_hash > right_hash) - (left_hash < right_hash);
+}
+
 static int compare_records(const struct ktest_record *left, const struct ktest_record *right)
 {
-    int order = compare_strings(left->suite, right->suite);
-    if (order != 0) {
-        return order;
+    int by_suite = compare_strings(left->suite, right->suite);
+    if (by_suite != 0) {
+        int by_hash = compare_hashes(left, right, false);
+        return by_hash != 0 ? by_hash : by_suite;
     }
-    return compare_strings(left->name != NULL ? left->name : "",
-                           right->name != NULL ? right->name : "");
+    if (left->name == NULL || right->name == NULL) { // the suite's own record comes first
+        return (left->name != NULL) - (right->name != NULL);
+    }
+    int by_hash = compare_hashes(left, right, true);
+    return by_hash != 0 ? by_hash : compare_strings(left->name, right->name);
 }
 
 static void shell_sort(void)
@@ -49,6 +91,7 @@ const char *registry_sort(void)
             return "a record in .ktests is not one of this version of ktest";
         }
     }
+    seed = NULL;
     shell_sort();
     for (size_t i = 1; i < RECORD_COUNT; i++) {
         if (compare_records(ktest_records_start[i - 1], ktest_records_start[i]) == 0) {
@@ -58,103 +101,9 @@ const char *registry_sort(void)
     return NULL;
 }
 
-bool ktest_glob_matches(const char *glob, size_t glob_bytes, const char *text)
+void registry_shuffle(uint64_t new_seed)
 {
-    const char *end = glob + glob_bytes;
-    const char *star = NULL; // the last '*' seen, and the text that it began with
-    const char *star_text = NULL;
-    while (*text != 0) {
-        if (glob != end && *glob == '*') {
-            star = glob++;
-            star_text = text;
-        } else if (glob != end && (*glob == '?' || *glob == *text)) {
-            glob++;
-            text++;
-        } else if (star != NULL) {
-            glob = star + 1;
-            text = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    while (glob != end && *glob == '*') {
-        glob++;
-    }
-    return glob == end;
-}
-
-static bool has_dot(const char *text, size_t size_bytes)
-{
-    for (size_t i = 0; i < size_bytes; i++) {
-        if (text[i] == '.') {
-            return true;
-        }
-    }
-    return false;
-}
-
-// The size of the word at `list`, up to a comma or the end.
-static size_t word_size(const char *list)
-{
-    size_t size_bytes = 0;
-    while (list[size_bytes] != 0 && list[size_bytes] != ',') {
-        size_bytes++;
-    }
-    return size_bytes;
-}
-
-// Matches "suite.name" without putting it together: a glob with a dot against both halves would
-// have to be split at every dot, so the name is copied instead.
-static bool matches_record(const char *glob, size_t glob_bytes, const struct ktest_record *record)
-{
-    if (!has_dot(glob, glob_bytes)) {
-        return ktest_glob_matches(glob, glob_bytes, record->name);
-    }
-    char full_name[256];
-    size_t used = 0;
-    const char *parts[] = {record->suite, ".", record->name};
-    for (size_t part = 0; part < 3; part++) {
-        for (const char *c = parts[part]; *c != 0 && used < sizeof(full_name) - 1; c++) {
-            full_name[used++] = *c;
-        }
-    }
-    full_name[used] = 0;
-    return ktest_glob_matches(glob, glob_bytes, full_name);
-}
-
-bool registry_is_selected(const struct ktest_record *record)
-{
-    if (record->kind != KTEST_RECORD_CASE) {
-        return false;
-    }
-    const char *list = ktest_port_argument("ktest.select");
-    if (list == NULL) {
-        return true;
-    }
-    for (;;) {
-        size_t size_bytes = word_size(list);
-        if (size_bytes > 0 && matches_record(list, size_bytes, record)) {
-            return true;
-        }
-        if (list[size_bytes] == 0) {
-            return false;
-        }
-        list += size_bytes + 1;
-    }
-}
-
-const char *registry_missing_need(const struct ktest_record *record)
-{
-    if ((record->attr->needs & KTEST_NEEDS_VGA) == 0) {
-        return NULL;
-    }
-    const char *have = ktest_port_argument("ktest.have");
-    while (have != NULL && *have != 0) {
-        size_t size_bytes = word_size(have);
-        if (ktest_glob_matches(have, size_bytes, "vga")) {
-            return NULL;
-        }
-        have += size_bytes + (have[size_bytes] == ',');
-    }
-    return "vga";
+    seed = &new_seed;
+    shell_sort();
+    seed = NULL;
 }

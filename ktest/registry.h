@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The records of the section .ktests, sorted, and which of them are selected.
+// The records of the section .ktests, and their order.
 #pragma once
 
 #include "ktest.h"
@@ -13,6 +13,5 @@ extern const struct ktest_record *ktest_records_end[];
 // well, else why the run can't begin: a foreign record, two tests of one name.
 const char *registry_sort(void);
 
-// Whether the test is in ktest.select, and what it needs that ktest.have lacks (NULL: nothing).
-bool registry_is_selected(const struct ktest_record *record);
-const char *registry_missing_need(const struct ktest_record *record);
+// Sorts it once more, by the hashes of docs/protocol.md; suites stay together.
+void registry_shuffle(uint64_t seed);

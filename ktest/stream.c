@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One line buffer: tests run one after the other, and a fault in the middle of a line is followed
-// by stream_begin, which drops it.
+// One line buffer: tests run one after the other. A fault while a line is put together is followed
+// by stream_begin, which drops it; one while it is sent, by the rest of it.
 #include "stream.h"
 
 #include "port.h"
@@ -12,6 +12,11 @@ static char line[LINE_MAX];
 static size_t line_bytes;
 static uint64_t line_count;
 static uint32_t crc = 0xffffffff;
+static uint64_t cycles;
+
+static bool is_sending;
+static size_t sent_bytes; // of the line
+static bool is_group_open;
 
 // CRC-32 of IEEE 802.3, four bits a step: a table of 16 words instead of 256.
 static void update_crc(const char *bytes, size_t size_bytes)
@@ -63,8 +68,21 @@ static size_t write_hex(char *digits, uint64_t value)
     return count;
 }
 
+// Byte by byte, so that whoever comes after an interruption knows how far it had got.
+static void send_rest(void)
+{
+    while (sent_bytes < line_bytes) {
+        ktest_port_write(&line[sent_bytes], 1);
+        sent_bytes++;
+    }
+    is_sending = false;
+}
+
 void stream_begin(const char *text)
 {
+    if (is_sending) {
+        send_rest();
+    }
     line_bytes = 0;
     stream_text(text);
 }
@@ -85,11 +103,34 @@ void stream_number(uint64_t value)
 
 void stream_end(void)
 {
+    uint64_t start = ktest_port_cycles();
     line[line_bytes++] = '\n';
     update_crc(line, line_bytes);
     line_count++;
-    ktest_port_write(line, line_bytes);
-    line_bytes = 0;
+    sent_bytes = 0;
+    is_sending = true;
+    send_rest();
+    cycles += ktest_port_cycles() - start;
+}
+
+void stream_hold(void)
+{
+    is_group_open = true;
+}
+
+void stream_release(void)
+{
+    is_group_open = false;
+}
+
+bool stream_is_held(void)
+{
+    return is_group_open || is_sending;
+}
+
+uint64_t stream_cycles(void)
+{
+    return cycles;
 }
 
 static bool is_plain(char c)

@@ -25,6 +25,15 @@ void stream_field_hex(const char *key, uint64_t value);
 // Unescaped, but with everything that is not printable ASCII as '?': for KTAP's own lines.
 void stream_printable(const char *text);
 
+// Between these the lines belong together, and the watchdog has to wait; as it has to while a line
+// is on its way.
+void stream_hold(void);
+void stream_release(void);
+bool stream_is_held(void);
+
+// What sending has taken so far.
+uint64_t stream_cycles(void);
+
 uint64_t stream_line_count(void);
 uint32_t stream_crc32(void);
 

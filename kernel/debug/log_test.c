@@ -138,7 +138,7 @@ KTEST(log, removed_console_is_silent)
 KTEST_ATTR(log, too_many_consoles_panic, .outcome = KTEST_PANIC("more than 4 consoles"));
 KTEST(log, too_many_consoles_panic)
 {
-    (void)test;
+    KTEST_ARM(test);
     for (int i = 0; i < LOG_CONSOLES_MAX; i++) {
         log_add_console(&collector);
     }

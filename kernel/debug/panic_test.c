@@ -79,7 +79,7 @@ KTEST_ATTR(panic, expected_panic, .outcome = KTEST_PANIC("this is 1 test"),
            .proves = "1.4 4.8.2 4.8.3 4.6.1");
 KTEST(panic, expected_panic)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("this is %d test", 1);
 }
 
@@ -87,7 +87,7 @@ KTEST_ATTR(panic, prints_message_place_and_backtrace, .outcome = KTEST_PANIC("6 
            .proves = "1.4");
 KTEST(panic, prints_message_place_and_backtrace)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("%d of \"%s\"", 6, "six");
 }
 
@@ -97,12 +97,19 @@ static void panic_from_handler(struct trap_frame *frame)
     panic("in the handler");
 }
 
+static void remove_breakpoint_handler(void *context)
+{
+    (void)context;
+    trap_set_handler(VECTOR_BREAKPOINT, NULL);
+}
+
 KTEST_ATTR(panic, works_in_an_exception_handler, .outcome = KTEST_PANIC("in the handler"),
            .proves = "1.4");
 KTEST(panic, works_in_an_exception_handler)
 {
-    (void)test;
+    ktest_add_action(test, remove_breakpoint_handler, NULL);
     trap_set_handler(VECTOR_BREAKPOINT, panic_from_handler);
+    KTEST_ARM(test);
     cpu_breakpoint();
 }
 
@@ -110,7 +117,7 @@ KTEST(panic, works_in_an_exception_handler)
 KTEST_ATTR(panic, prints_an_exception_in_words, .outcome = KTEST_FAULT(UD));
 KTEST(panic, prints_an_exception_in_words)
 {
-    (void)test;
+    KTEST_ARM(test);
     struct trap_frame frame = {.vector = 6, .rax = 0x4711};
     uint64_t rbp = (uint64_t)__builtin_frame_address(0);
     trap_capture(&frame);
@@ -138,7 +145,7 @@ KTEST_ATTR(panic, prints_the_locks_that_are_held,
 KTEST(panic, prints_the_locks_that_are_held)
 {
     static const struct writer console = {.write = lock_while_locked};
-    (void)test;
+    KTEST_ARM(test);
     extra_console = &console;
     log_add_console(&console);
     println("x");
@@ -162,7 +169,7 @@ KTEST_ATTR(panic, within_a_panic_is_said_in_one_line, .outcome = KTEST_PANIC("se
 KTEST(panic, within_a_panic_is_said_in_one_line)
 {
     static const struct writer console = {.write = panic_in_report};
-    (void)test;
+    KTEST_ARM(test);
     extra_console = &console;
     has_panicked = false;
     log_add_console(&console);
@@ -173,7 +180,7 @@ KTEST_ATTR(panic, failed_assertion_names_its_condition,
            .outcome = KTEST_PANIC("assertion failed: 1 + 1 == 3"));
 KTEST(panic, failed_assertion_names_its_condition)
 {
-    (void)test;
+    KTEST_ARM(test);
     assert(1 + 1 == 3);
 }
 

@@ -18,7 +18,7 @@ enum pic_port {
 #define ICW3_PIC2_ON_LINE_2 0x04
 #define ICW3_CASCADE_IDENTITY 0x02
 #define ICW4_8086 0x01
-#define ALL_MASKED 0xff
+#define ALL_MASKED 0xffff
 
 static void write(enum pic_port port, uint8_t value)
 {
@@ -36,11 +36,16 @@ void pic_init(void)
     write(PIC2_DATA, ICW3_CASCADE_IDENTITY);
     write(PIC1_DATA, ICW4_8086);
     write(PIC2_DATA, ICW4_8086);
-    write(PIC1_DATA, ALL_MASKED);
-    write(PIC2_DATA, ALL_MASKED);
+    pic_write_masks(ALL_MASKED);
 }
 
 uint16_t pic_read_masks(void)
 {
     return (uint16_t)(port_read8(PIC1_DATA) | port_read8(PIC2_DATA) << 8);
+}
+
+void pic_write_masks(uint16_t masks)
+{
+    write(PIC1_DATA, (uint8_t)masks);
+    write(PIC2_DATA, (uint8_t)(masks >> 8));
 }

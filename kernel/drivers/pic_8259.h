@@ -14,3 +14,4 @@ void pic_init(void);
 
 // A bit for each line, set if it is masked.
 uint16_t pic_read_masks(void);
+void pic_write_masks(uint16_t masks);

@@ -82,7 +82,7 @@ KTEST_ATTR(addr, truncation_extends_the_sign, .proves = "8.2");
 
 KTEST(addr, virt_addr_panics_unless_canonical)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)virt_addr(LOWER_HALF_LAST + 1);
 }
 KTEST_ATTR(addr, virt_addr_panics_unless_canonical,
@@ -124,7 +124,7 @@ KTEST(addr, virtual_sums_stay_in_their_half)
 
 KTEST(addr, virtual_sum_panics_at_the_end_of_its_half)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)virt_addr_add(virt(LOWER_HALF_LAST), 1);
 }
 KTEST_ATTR(addr, virtual_sum_panics_at_the_end_of_its_half,
@@ -144,7 +144,7 @@ KTEST_ATTR(addr, virtual_alignment_rounds_both_ways, .proves = "8.2");
 
 KTEST(addr, virtual_alignment_up_panics_at_the_end_of_its_half)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)virt_addr_align_up(virt(LOWER_HALF_LAST), 0x1000);
 }
 KTEST_ATTR(addr, virtual_alignment_up_panics_at_the_end_of_its_half,
@@ -152,7 +152,7 @@ KTEST_ATTR(addr, virtual_alignment_up_panics_at_the_end_of_its_half,
 
 KTEST(addr, virtual_alignment_has_to_be_a_power_of_two)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)virt_addr_align_down(virt(0x1000), 24);
 }
 KTEST_ATTR(addr, virtual_alignment_has_to_be_a_power_of_two,
@@ -172,7 +172,7 @@ KTEST_ATTR(addr, physical_addresses_have_52_bits, .proves = "8.2");
 
 KTEST(addr, phys_addr_panics_beyond_52_bits)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)phys_addr(BIT(52));
 }
 KTEST_ATTR(addr, phys_addr_panics_beyond_52_bits,
@@ -192,7 +192,7 @@ KTEST(addr, physical_sums_are_checked)
 
 KTEST(addr, physical_sum_panics_when_it_wraps)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)phys_addr_add(phys(0x1000), UINT64_MAX);
 }
 KTEST_ATTR(addr, physical_sum_panics_when_it_wraps, .outcome = KTEST_PANIC("assertion failed: *"));
@@ -209,7 +209,7 @@ KTEST_ATTR(addr, physical_alignment_rounds_both_ways, .proves = "8.2");
 
 KTEST(addr, physical_alignment_up_panics_at_the_limit)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)phys_addr_align_up(phys(BIT(52) - 1), 0x1000);
 }
 KTEST_ATTR(addr, physical_alignment_up_panics_at_the_limit,
@@ -217,7 +217,7 @@ KTEST_ATTR(addr, physical_alignment_up_panics_at_the_limit,
 
 KTEST(addr, physical_alignment_has_to_be_a_power_of_two)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)phys_addr_align_up(phys(0x1000), 0);
 }
 KTEST_ATTR(addr, physical_alignment_has_to_be_a_power_of_two,
@@ -276,7 +276,7 @@ KTEST(addr, ranges_overlap_when_they_share_an_address)
 
 KTEST(addr, reversed_range_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)phys_range_size_bytes(range(20, 10));
 }
 KTEST_ATTR(addr, reversed_range_panics, .outcome = KTEST_PANIC("assertion failed: *"));

@@ -45,6 +45,16 @@ struct writer {
 [[gnu::format(printf, 3, 0)]] size_t format_vbuffer(char *buffer, size_t size_bytes,
                                                     const char *format, va_list arguments);
 
+// Text that is put together piece by piece: {buffer, sizeof(buffer), 0}. Always terminated after the
+// first piece; what does not fit is cut off.
+struct text_buffer {
+    char *text;
+    size_t size_bytes; // at least 1
+    size_t used_bytes; // without the terminator
+};
+
+[[gnu::format(printf, 2, 3)]] void text_append(struct text_buffer *buffer, const char *format, ...);
+
 // For %s: "true" or "false".
 static inline const char *format_bool(bool value)
 {

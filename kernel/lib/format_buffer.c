@@ -46,3 +46,15 @@ size_t format_buffer(char *buffer, size_t size_bytes, const char *format, ...)
     va_end(arguments);
     return length;
 }
+
+void text_append(struct text_buffer *buffer, const char *format, ...)
+{
+    size_t room_bytes = buffer->size_bytes - buffer->used_bytes;
+    va_list arguments;
+
+    va_start(arguments, format);
+    size_t length =
+        format_vbuffer(buffer->text + buffer->used_bytes, room_bytes, format, arguments);
+    va_end(arguments);
+    buffer->used_bytes += length < room_bytes ? length : room_bytes - 1;
+}

@@ -9,7 +9,7 @@
 
 KTEST(panic, message_is_formatted)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("vector %d of %s", 13, "cpu 0");
 }
 KTEST_ATTR(panic, message_is_formatted, .outcome = KTEST_PANIC("vector 13 of cpu 0"),
@@ -17,7 +17,7 @@ KTEST_ATTR(panic, message_is_formatted, .outcome = KTEST_PANIC("vector 13 of cpu
 
 KTEST(panic, message_needs_no_arguments)
 {
-    (void)test;
+    KTEST_ARM(test);
     panic("no memory map");
 }
 KTEST_ATTR(panic, message_needs_no_arguments, .outcome = KTEST_PANIC("no memory map"),
@@ -27,7 +27,7 @@ KTEST(assert, failure_panics_with_the_condition)
 {
     int value = 3;
 
-    (void)test;
+    KTEST_ARM(test);
     assert(value % 2 == 0);
 }
 KTEST_ATTR(assert, failure_panics_with_the_condition,

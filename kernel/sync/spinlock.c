@@ -83,9 +83,20 @@ const struct spinlock *spinlock_held(unsigned index)
     return index < held_count ? held[index] : NULL;
 }
 
-void spinlock_abandon_all(void)
+unsigned spinlock_held_count(void)
 {
-    while (held_count > 0) {
+    return held_count;
+}
+
+bool spinlock_guards_state(const struct spinlock *lock)
+{
+    return lock->rank != LOCK_RANK_TEST && lock->rank != LOCK_RANK_TEST_INNER &&
+           lock->rank != LOCK_RANK_LOG;
+}
+
+void spinlock_abandon(unsigned keep_count)
+{
+    while (held_count > keep_count) {
         struct spinlock *lock = held[--held_count];
         held[held_count] = NULL;
         __atomic_store_n(&lock->is_locked, false, __ATOMIC_RELEASE);

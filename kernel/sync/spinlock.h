@@ -16,7 +16,8 @@
 enum lock_rank {
     LOCK_RANK_TEST, // locks of tests, below all others
     LOCK_RANK_TEST_INNER,
-    LOCK_RANK_LOG, // innermost: anybody may print with a lock held
+    LOCK_RANK_TEST_STATE, // a test's, that stands for one around the kernel's own data
+    LOCK_RANK_LOG,        // innermost: anybody may print with a lock held
 };
 
 struct spinlock {
@@ -45,5 +46,11 @@ bool spinlock_is_locked(const struct spinlock *lock);
 // For reports; in any context.
 const struct spinlock *spinlock_held(unsigned index);
 
-// Frees all of them, for a test runner that has abandoned their holder.
-void spinlock_abandon_all(void);
+unsigned spinlock_held_count(void);
+
+// Frees all but the outermost `keep_count`, for a test runner that has abandoned their holder.
+void spinlock_abandon(unsigned keep_count);
+
+// Whether data may be left half-changed when the lock's holder is abandoned. Nothing lasts that the
+// log's lock guards but the order of lines.
+bool spinlock_guards_state(const struct spinlock *lock);

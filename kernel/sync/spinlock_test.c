@@ -10,7 +10,7 @@ static struct spinlock peer = SPINLOCK("peer", LOCK_RANK_TEST);
 static void exit(struct ktest *test)
 {
     (void)test;
-    spinlock_abandon_all(); // a test that panics leaves its locks
+    spinlock_abandon(0); // a test that panics leaves its locks
     cpu_disable_interrupts();
 }
 
@@ -104,7 +104,7 @@ KTEST(spinlock, abandoned_locks_are_free_again)
 {
     (void)spinlock_lock(&outer);
     (void)spinlock_lock(&inner);
-    spinlock_abandon_all();
+    spinlock_abandon(0);
     KTEST_EXPECT_FALSE(test, spinlock_is_locked(&outer));
     KTEST_EXPECT_FALSE(test, spinlock_is_locked(&inner));
     KTEST_EXPECT_NULL(test, spinlock_held(0));
@@ -114,7 +114,7 @@ KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
            .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
 KTEST(spinlock, taking_a_lock_twice_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
     (void)spinlock_lock(&outer);
 }
@@ -123,7 +123,7 @@ KTEST_ATTR(spinlock, taking_a_lower_rank_inside_panics,
            .outcome = KTEST_PANIC("lock outer (rank 0) is taken inside of inner (rank 1)"));
 KTEST(spinlock, taking_a_lower_rank_inside_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)spinlock_lock(&inner);
     (void)spinlock_lock(&outer);
 }
@@ -132,7 +132,7 @@ KTEST_ATTR(spinlock, taking_the_same_rank_inside_panics,
            .outcome = KTEST_PANIC("lock peer (rank 0) is taken inside of outer (rank 0)"));
 KTEST(spinlock, taking_the_same_rank_inside_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
     (void)spinlock_lock(&peer);
 }
@@ -146,6 +146,7 @@ KTEST(spinlock, rank_counts_behind_a_lock_that_was_tried)
     irq_state_t state;
     (void)spinlock_lock(&top);
     KTEST_EXPECT_TRUE(test, spinlock_try_lock(&outer, &state));
+    KTEST_ARM(test);
     (void)spinlock_lock(&inner);
 }
 
@@ -153,7 +154,7 @@ KTEST_ATTR(spinlock, unlocking_out_of_order_panics,
            .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"));
 KTEST(spinlock, unlocking_out_of_order_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     irq_state_t state = spinlock_lock(&outer);
     (void)spinlock_lock(&inner);
     spinlock_unlock(&outer, state);
@@ -163,7 +164,7 @@ KTEST_ATTR(spinlock, unlocking_a_free_lock_panics,
            .outcome = KTEST_PANIC("lock outer is given back, but none is the last one taken"));
 KTEST(spinlock, unlocking_a_free_lock_panics)
 {
-    (void)test;
+    KTEST_ARM(test);
     spinlock_unlock(&outer, (irq_state_t){false});
 }
 

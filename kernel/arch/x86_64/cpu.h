@@ -61,14 +61,22 @@ CPU_REGISTER_READER(cr0)
 CPU_REGISTER_READER(cr2)
 CPU_REGISTER_READER(cr3)
 CPU_REGISTER_READER(cr4)
+CPU_REGISTER_READER(dr7)
 CPU_REGISTER_WRITER(cr0)
+CPU_REGISTER_WRITER(cr3)
 CPU_REGISTER_WRITER(cr4)
+CPU_REGISTER_WRITER(dr7)
 
 static inline uint64_t cpu_read_rflags(void)
 {
     uint64_t value;
     __asm__ volatile("pushfq; pop %0" : "=r"(value) : : "memory");
     return value;
+}
+
+static inline void cpu_write_rflags(uint64_t value)
+{
+    __asm__ volatile("push %0; popfq" : : "r"(value) : "memory", "cc");
 }
 
 static inline bool cpu_interrupts_enabled(void)

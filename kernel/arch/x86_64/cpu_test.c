@@ -42,14 +42,14 @@ KTEST(cpu, protections_are_on_where_the_cpu_has_them)
 KTEST_ATTR(cpu, sse_instruction_faults, .outcome = KTEST_FAULT(UD), .proves = "2.1.5");
 KTEST(cpu, sse_instruction_faults)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("xorps %xmm0, %xmm0");
 }
 
 KTEST_ATTR(cpu, x87_instruction_faults, .outcome = KTEST_FAULT(NM), .proves = "2.1.5");
 KTEST(cpu, x87_instruction_faults)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("fninit");
 }
 

@@ -72,33 +72,16 @@ bool exception_is_abort(uint8_t vector)
     return vector == VECTOR_DOUBLE_FAULT.number || vector == VECTOR_MACHINE_CHECK.number;
 }
 
-// Text that is put together piece by piece.
-struct text {
-    char *next;
-    size_t room_bytes; // with the terminating 0
-};
-
-[[gnu::format(printf, 2, 3)]] static void append(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    size_t length = format_vbuffer(text->next, text->room_bytes, format, arguments);
-    va_end(arguments);
-    size_t fitting = length < text->room_bytes ? length : text->room_bytes - 1;
-    text->next += fitting;
-    text->room_bytes -= fitting;
-}
-
-static void append_address(struct text *text, uint64_t address)
+static void append_address(struct text_buffer *text, uint64_t address)
 {
     struct stack_place place = stack_locate(address);
     if (place.part == STACK_PART_GUARD) {
-        append(text, "the guard page %lu bytes below the %s (%#lx)", place.below_bytes,
-               stack_name(place.stack), address);
+        text_append(text, "the guard page %lu bytes below the %s (%#lx)", place.below_bytes,
+                    stack_name(place.stack), address);
     } else if (address < PAGE_SIZE) {
-        append(text, "the null page (%#lx)", address);
+        text_append(text, "the null page (%#lx)", address);
     } else {
-        append(text, "%#lx", address);
+        text_append(text, "%#lx", address);
     }
 }
 
@@ -126,34 +109,34 @@ static const char *page_fault_reason(uint64_t error)
     return "against its permissions";
 }
 
-static void append_page_fault(struct text *text, uint64_t error, uint64_t address)
+static void append_page_fault(struct text_buffer *text, uint64_t error, uint64_t address)
 {
     const char *access = (error & PF_WRITE) != 0 ? "write to " : "read of ";
-    append(text, ": %s%s", (error & PF_USER) != 0 ? "user mode's " : "",
-           (error & PF_FETCH) != 0 ? "execution of " : access);
+    text_append(text, ": %s%s", (error & PF_USER) != 0 ? "user mode's " : "",
+                (error & PF_FETCH) != 0 ? "execution of " : access);
     append_address(text, address);
-    append(text, ", %s", page_fault_reason(error));
+    text_append(text, ", %s", page_fault_reason(error));
 }
 
 // Selector error codes: bit 0 external, 1 IDT, 2 LDT, the index above.
-static void append_selector(struct text *text, uint64_t error)
+static void append_selector(struct text_buffer *text, uint64_t error)
 {
     if (error == 0) {
         return;
     }
     const char *table = (error & BIT(2)) != 0 ? "LDT entry" : "GDT entry";
-    append(text, ": %s %lu%s", (error & BIT(1)) != 0 ? "IDT vector" : table, error >> 3,
-           (error & BIT(0)) != 0 ? ", from outside the program" : "");
+    text_append(text, ": %s %lu%s", (error & BIT(1)) != 0 ? "IDT vector" : table, error >> 3,
+                (error & BIT(0)) != 0 ? ", from outside the program" : "");
 }
 
 void exception_describe(char *text_out, size_t size_bytes, uint8_t vector, uint64_t error,
                         uint64_t cr2)
 {
-    struct text text = {text_out, size_bytes};
+    struct text_buffer text = {text_out, size_bytes, 0};
     const char *mnemonic = exception_mnemonic(vector);
-    append(&text, "%s%s%s", exception_name(vector), mnemonic[0] != 0 ? " " : "", mnemonic);
+    text_append(&text, "%s%s%s", exception_name(vector), mnemonic[0] != 0 ? " " : "", mnemonic);
     if (vector >= EXCEPTION_COUNT) {
-        append(&text, " %u", vector);
+        text_append(&text, " %u", vector);
         return;
     }
     switch (exceptions[vector].error) {
@@ -164,14 +147,14 @@ void exception_describe(char *text_out, size_t size_bytes, uint8_t vector, uint6
         append_page_fault(&text, error, cr2);
         break;
     case ERROR_OTHER:
-        append(&text, ": error code %#lx", error);
+        text_append(&text, ": error code %#lx", error);
         break;
     case ERROR_ZERO:
     case ERROR_NONE:
         break;
     }
     if (vector == VECTOR_DOUBLE_FAULT.number && stack_locate(cr2).part == STACK_PART_GUARD) {
-        append(&text, ": stack overflow into ");
+        text_append(&text, ": stack overflow into ");
         append_address(&text, cr2);
     }
 }

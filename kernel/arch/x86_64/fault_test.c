@@ -35,7 +35,7 @@ KTEST_ATTR(fault, read_of_an_unmapped_page,
            .proves = "5.13");
 KTEST(fault, read_of_an_unmapped_page)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(UNMAPPED);
 }
 
@@ -44,7 +44,7 @@ KTEST_ATTR(fault, write_to_an_unmapped_page,
            .proves = "5.13");
 KTEST(fault, write_to_an_unmapped_page)
 {
-    (void)test;
+    KTEST_ARM(test);
     poke(0xdeadbeaf);
 }
 
@@ -53,7 +53,7 @@ KTEST_ATTR(fault, execution_of_an_unmapped_page,
            .proves = "5.13");
 KTEST(fault, execution_of_an_unmapped_page)
 {
-    (void)test;
+    KTEST_ARM(test);
     jump(UNMAPPED);
 }
 
@@ -63,7 +63,7 @@ KTEST_ATTR(fault, write_to_read_only_data,
            .proves = "2.3.4");
 KTEST(fault, write_to_read_only_data)
 {
-    (void)test;
+    KTEST_ARM(test);
     poke((uint64_t)&rodata_byte);
 }
 
@@ -73,7 +73,7 @@ KTEST_ATTR(fault, write_to_code,
            .proves = "2.3.4");
 KTEST(fault, write_to_code)
 {
-    (void)test;
+    KTEST_ARM(test);
     poke((uint64_t)text_start);
 }
 
@@ -86,7 +86,7 @@ KTEST_ATTR(fault, write_to_code_through_the_direct_map,
            .proves = "2.3.4");
 KTEST(fault, write_to_code_through_the_direct_map)
 {
-    (void)test;
+    KTEST_ARM(test);
     poke((uint64_t)text_start - KERNEL_VMA + DIRECT_MAP_VMA);
 }
 
@@ -96,7 +96,7 @@ KTEST_ATTR(fault, execution_of_data,
            .proves = "2.3.4");
 KTEST(fault, execution_of_data)
 {
-    (void)test;
+    KTEST_ARM(test);
     jump((uint64_t)&data_byte);
 }
 
@@ -106,7 +106,7 @@ KTEST_ATTR(fault, execution_of_read_only_data,
            .proves = "2.3.4");
 KTEST(fault, execution_of_read_only_data)
 {
-    (void)test;
+    KTEST_ARM(test);
     jump((uint64_t)&rodata_byte);
 }
 
@@ -117,7 +117,7 @@ KTEST_ATTR(fault, execution_through_the_direct_map,
            .proves = "2.3.4");
 KTEST(fault, execution_through_the_direct_map)
 {
-    (void)test;
+    KTEST_ARM(test);
     jump((uint64_t)text_start - KERNEL_VMA + DIRECT_MAP_VMA);
 }
 
@@ -125,7 +125,7 @@ KTEST_ATTR(fault, read_of_the_null_page,
            .outcome = KTEST_FAULT(PF, .error = 0, .addr = KTEST_ADDR(0), .symbol = "peek"));
 KTEST(fault, read_of_the_null_page)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(0);
 }
 
@@ -134,7 +134,7 @@ KTEST_ATTR(fault, read_of_the_identity_map,
            .outcome = KTEST_FAULT(PF, .error = 0, .addr = KTEST_ADDR(0x100000), .symbol = "peek"));
 KTEST(fault, read_of_the_identity_map)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(0x100000);
 }
 
@@ -146,35 +146,35 @@ KTEST_ATTR(fault, write_below_a_stack,
            .proves = "6.6 6.11");
 KTEST(fault, write_below_a_stack)
 {
-    (void)test;
+    KTEST_ARM(test);
     poke((uint64_t)&boot_stacks[BOOT_STACK_DOUBLE_FAULT].guard[PAGE_SIZE - 1]);
 }
 
 KTEST_ATTR(fault, divide_by_zero, .outcome = KTEST_FAULT(DE), .proves = "5.13");
 KTEST(fault, divide_by_zero)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("xorl %%ecx, %%ecx\n\tdivl %%ecx" : : : "eax", "ecx", "edx");
 }
 
 KTEST_ATTR(fault, single_step, .outcome = KTEST_FAULT(DB), .proves = "5.13");
 KTEST(fault, single_step)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("pushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tnop" : : : "memory");
 }
 
 KTEST_ATTR(fault, breakpoint_without_handler, .outcome = KTEST_FAULT(BP), .proves = "5.13");
 KTEST(fault, breakpoint_without_handler)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("int3");
 }
 
 KTEST_ATTR(fault, invalid_opcode, .outcome = KTEST_FAULT(UD), .proves = "5.13");
 KTEST(fault, invalid_opcode)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("ud2");
 }
 
@@ -182,14 +182,14 @@ KTEST_ATTR(fault, non_canonical_access, .outcome = KTEST_FAULT(GP, .error = 0, .
            .proves = "5.13");
 KTEST(fault, non_canonical_access)
 {
-    (void)test;
+    KTEST_ARM(test);
     peek(NON_CANONICAL);
 }
 
 KTEST_ATTR(fault, selector_beyond_the_table, .outcome = KTEST_FAULT(GP, .error = 0x1230));
 KTEST(fault, selector_beyond_the_table)
 {
-    (void)test;
+    KTEST_ARM(test);
     __asm__ volatile("mov %0, %%ds" : : "r"(0x1230));
 }
 
@@ -215,7 +215,7 @@ KTEST_ATTR(double_fault, page_fault_without_a_gate,
            .proves = "6.1 6.14");
 KTEST(double_fault, page_fault_without_a_gate)
 {
-    (void)test;
+    KTEST_ARM(test);
     idt_current()->gates[VECTOR_PAGE_FAULT.number] = (struct gate){0};
     poke(0xdeadbeef);
 }
@@ -234,13 +234,12 @@ KTEST(double_fault, page_fault_without_a_gate)
 // a stack of its own that would fail too, and reset the machine.
 KTEST_ATTR(double_fault, stack_overflow,
            .outcome = KTEST_FAULT(DF, .error = 0,
-                                  .addr = KTEST_ADDR_RANGE(&boot_stacks[BOOT_STACK_MAIN].guard,
-                                                           STACK_GUARD_SIZE),
+                                  .addr = KTEST_ADDR_RANGE(boot_stacks_start, STACK_GUARD_SIZE),
                                   .ist = IST_DOUBLE_FAULT, .symbol = "recurse"),
            .proves = "6.5 6.6 6.10 6.11 6.12");
 KTEST(double_fault, stack_overflow)
 {
-    (void)test;
+    KTEST_ARM(test);
     recurse(0);
 }
 

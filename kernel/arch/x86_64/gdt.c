@@ -131,12 +131,24 @@ void gdt_init(void)
     load(&cpu_gdt);
 }
 
-const struct tss *gdt_tss(void)
+struct tss *gdt_tss(void)
 {
     return &cpu_tss;
 }
 
-const struct gdt *gdt_current(void)
+struct gdt *gdt_current(void)
 {
     return &cpu_gdt;
+}
+
+void gdt_load(struct table_pointer pointer)
+{
+    __asm__ volatile("lgdt %0" : : "m"(pointer) : "memory");
+}
+
+struct table_pointer gdt_loaded(void)
+{
+    struct table_pointer pointer;
+    __asm__ volatile("sgdt %0" : "=m"(pointer) : : "memory");
+    return pointer;
 }

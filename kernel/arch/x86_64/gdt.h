@@ -70,7 +70,11 @@ enum error gdt_append_tss(struct gdt *gdt, const struct tss *tss, struct selecto
 void gdt_init(void);
 
 // The running CPU's TSS.
-const struct tss *gdt_tss(void);
+struct tss *gdt_tss(void);
 
-// Where the CPU's own table lies, for comparison with sgdt.
-const struct gdt *gdt_current(void);
+// The CPU's own table, loaded or not. Tests change it and put it back.
+struct gdt *gdt_current(void);
+
+// lgdt and sgdt, without a change of any segment register.
+void gdt_load(struct table_pointer pointer);
+struct table_pointer gdt_loaded(void);

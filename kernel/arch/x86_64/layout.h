@@ -22,6 +22,8 @@ extern const char text_start[];
 extern const char text_end[];
 extern const char rodata_end[];
 extern const char data_start[];
+extern const char boot_stacks_start[];
+extern const char boot_stacks_end[];
 extern const char kernel_end[];
 extern const char build_id_start[];
 extern const char build_id_end[];

@@ -77,18 +77,18 @@ KTEST(layout, constants_are_read_only)
 KTEST_ATTR(layout, data_is_writable, .proves = "2.3.4");
 KTEST(layout, data_is_writable)
 {
-    uint64_t stacks_end = (uint64_t)(boot_stacks + BOOT_STACK_COUNT);
-    expect_pages(test, (uint64_t)data_start, (uint64_t)boot_stacks, true, false);
-    expect_pages(test, stacks_end, (uint64_t)kernel_end, true, false);
+    expect_pages(test, (uint64_t)data_start, (uint64_t)boot_stacks_start, true, false);
+    expect_pages(test, (uint64_t)boot_stacks_end, (uint64_t)kernel_end, true, false);
 }
 
 KTEST_ATTR(layout, stacks_are_writable_but_for_their_guards, .proves = "6.5 6.6 6.11");
 KTEST(layout, stacks_are_writable_but_for_their_guards)
 {
-    for (unsigned i = 0; i < BOOT_STACK_COUNT; i++) {
-        uint64_t body = (uint64_t)boot_stacks[i].body;
-        KTEST_EXPECT_FALSE_MSG(test, walk((uint64_t)boot_stacks[i].guard).is_present, "stack %u",
-                               i);
+    for (enum boot_stack stack = 0; stack < BOOT_STACK_COUNT; stack++) {
+        const struct guarded_stack *guarded = stack_get(stack);
+        uint64_t body = (uint64_t)guarded->body;
+        KTEST_EXPECT_FALSE_MSG(test, walk((uint64_t)guarded->guard).is_present, "%s",
+                               stack_name(stack));
         expect_pages(test, body, body + STACK_SIZE, true, false);
     }
 }

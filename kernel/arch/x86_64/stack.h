@@ -18,6 +18,7 @@ enum boot_stack {
     BOOT_STACK_DOUBLE_FAULT,
     BOOT_STACK_NMI,
     BOOT_STACK_MACHINE_CHECK,
+    BOOT_STACK_TEST, // of a kernel with tests: section .bss.boot_stacks.test, below the others
     BOOT_STACK_COUNT,
 };
 
@@ -26,7 +27,10 @@ struct guarded_stack {
     uint8_t body[STACK_SIZE];
 };
 
-extern struct guarded_stack boot_stacks[BOOT_STACK_COUNT];
+extern struct guarded_stack boot_stacks[BOOT_STACK_TEST];
+
+// The stack itself, guard and all.
+struct guarded_stack *stack_get(enum boot_stack stack);
 
 // The address that RSP starts from; 16-byte aligned.
 uint64_t stack_top(enum boot_stack stack);

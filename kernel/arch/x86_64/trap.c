@@ -17,9 +17,9 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8);
 
 static void unhandled_default(struct trap_frame *frame);
 
-static trap_handler_t *plain_handlers[IDT_VECTORS];
-static trap_coded_handler_t *coded_handlers[EXCEPTION_COUNT];
-static trap_handler_t *unhandled = unhandled_default;
+_Static_assert(TRAP_VECTORS == IDT_VECTORS);
+
+static struct trap_handlers handlers = {.unhandled = unhandled_default};
 
 // Called by trap.asm and by nobody else.
 void trap_dispatch(struct trap_frame *frame);
@@ -32,37 +32,42 @@ static void unhandled_default(struct trap_frame *frame)
 
 trap_handler_t *trap_set_handler(struct plain_vector vector, trap_handler_t *handler)
 {
-    trap_handler_t *previous = plain_handlers[vector.number];
-    plain_handlers[vector.number] = handler;
+    trap_handler_t *previous = handlers.plain[vector.number];
+    handlers.plain[vector.number] = handler;
     return previous;
 }
 
 trap_coded_handler_t *trap_set_coded_handler(struct coded_vector vector,
                                              trap_coded_handler_t *handler)
 {
-    trap_coded_handler_t *previous = coded_handlers[vector.number];
-    coded_handlers[vector.number] = handler;
+    trap_coded_handler_t *previous = handlers.coded[vector.number];
+    handlers.coded[vector.number] = handler;
     return previous;
 }
 
 trap_handler_t *trap_set_unhandled(trap_handler_t *handler)
 {
-    trap_handler_t *previous = unhandled;
-    unhandled = handler;
+    trap_handler_t *previous = handlers.unhandled;
+    handlers.unhandled = handler;
     return previous;
+}
+
+struct trap_handlers *trap_handlers(void)
+{
+    return &handlers;
 }
 
 // Calls the vector's handler; false if there is none.
 static bool handle(struct trap_frame *frame)
 {
     if (exception_has_error_code((uint8_t)frame->vector)) {
-        trap_coded_handler_t *handler = coded_handlers[frame->vector];
+        trap_coded_handler_t *handler = handlers.coded[frame->vector];
         if (handler != NULL) {
             handler(frame, frame->error);
         }
         return handler != NULL;
     }
-    trap_handler_t *handler = plain_handlers[frame->vector];
+    trap_handler_t *handler = handlers.plain[frame->vector];
     if (handler != NULL) {
         handler(frame);
     }
@@ -72,7 +77,7 @@ static bool handle(struct trap_frame *frame)
 void trap_dispatch(struct trap_frame *frame)
 {
     if (!handle(frame)) {
-        unhandled(frame);
+        handlers.unhandled(frame);
     } else if (exception_is_abort((uint8_t)frame->vector)) {
         panic("the handler of %s returned", exception_name((uint8_t)frame->vector));
     }
@@ -92,6 +97,7 @@ enum ist trap_ist(const struct trap_frame *frame)
     case BOOT_STACK_MACHINE_CHECK:
         return IST_MACHINE_CHECK;
     case BOOT_STACK_MAIN:
+    case BOOT_STACK_TEST:
     case BOOT_STACK_COUNT:
         break;
     }

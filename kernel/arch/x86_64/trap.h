@@ -62,6 +62,17 @@ trap_coded_handler_t *trap_set_coded_handler(struct coded_vector vector,
 // Returns the one that was there; the default panics with the vector's name.
 trap_handler_t *trap_set_unhandled(trap_handler_t *handler);
 
+#define TRAP_VECTORS 256
+
+struct trap_handlers {
+    trap_handler_t *plain[TRAP_VECTORS];
+    trap_coded_handler_t *coded[EXCEPTION_COUNT];
+    trap_handler_t *unhandled;
+};
+
+// All of them, for whoever saves and restores them.
+struct trap_handlers *trap_handlers(void);
+
 // Fills `frame_out` with the registers of the caller at its call.
 void trap_capture(struct trap_frame *frame_out);
 

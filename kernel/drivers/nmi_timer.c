@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// Mode 0 of the timer: its output goes high when the count is over and stays so until it is set
+// again, which makes a lost NMI visible and a stray one too. Sources: Intel 8254 data sheet (control
+// word, read-back command); Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data, redirection).
+#include "drivers/nmi_timer.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/port.h"
+#include "lib/bits.h"
+
+enum pit_port {
+    PIT_CHANNEL0 = 0x40,
+    PIT_CONTROL = 0x43,
+};
+
+#define PIT_HZ 1193182
+#define CONTROL_CHANNEL0_MODE0 0x30 // both bytes of the count, low one first
+#define READ_BACK_STATUS_CHANNEL0 0xe2
+#define STATUS_OUTPUT BIT(7)
+
+#define IO_APIC_PHYS 0xfec00000 // where chipsets put the first one
+#define TIMER_PIN 2             // ISA's interrupt 0 comes in here: ACPI's usual override
+
+enum io_apic_register {
+    IO_APIC_VERSION = 0x01,
+    IO_APIC_TIMER_LOW = 0x10 + 2 * TIMER_PIN,
+    IO_APIC_TIMER_HIGH = 0x11 + 2 * TIMER_PIN,
+};
+
+#define VERSION_MASK GENMASK(7, 0)
+#define REDIRECTION_NMI FIELD_PREP(GENMASK(10, 8), 4)
+#define REDIRECTION_MASKED BIT(16)
+#define REDIRECTION_DESTINATION GENMASK(31, 24)
+#define CPUID_1_EBX_APIC_ID GENMASK(31, 24)
+
+static volatile uint32_t *io_apic(uint32_t offset)
+{
+    return phys_to_direct((phys_addr_t){IO_APIC_PHYS + offset});
+}
+
+static void io_apic_write(enum io_apic_register index, uint32_t value)
+{
+    *io_apic(0x00) = index;
+    *io_apic(0x10) = value;
+}
+
+static uint32_t io_apic_read(enum io_apic_register index)
+{
+    *io_apic(0x00) = index;
+    return *io_apic(0x10);
+}
+
+bool nmi_timer_exists(void)
+{
+    uint64_t version = FIELD_GET(VERSION_MASK, io_apic_read(IO_APIC_VERSION));
+    return version >= 0x10 && version < 0x30;
+}
+
+void nmi_timer_start(uint32_t ms)
+{
+    uint32_t count = PIT_HZ / 1000 * ms;
+    port_write8(PIT_CONTROL, CONTROL_CHANNEL0_MODE0);
+    port_write8(PIT_CHANNEL0, (uint8_t)count);
+    port_write8(PIT_CHANNEL0, (uint8_t)(count >> 8));
+    uint64_t apic_id = FIELD_GET(CPUID_1_EBX_APIC_ID, cpuid(1, 0).ebx);
+    io_apic_write(IO_APIC_TIMER_HIGH, (uint32_t)FIELD_PREP(REDIRECTION_DESTINATION, apic_id));
+    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)REDIRECTION_NMI);
+}
+
+void nmi_timer_stop(void)
+{
+    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(REDIRECTION_NMI | REDIRECTION_MASKED));
+}
+
+bool nmi_timer_has_expired(void)
+{
+    port_write8(PIT_CONTROL, READ_BACK_STATUS_CHANNEL0);
+    return (port_read8(PIT_CHANNEL0) & STATUS_OUTPUT) != 0;
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+//
+// The state of the CPU and of the kernel's tables before a test, and the same after it. Everything
+// is put back, so that one test's leftovers are not the next one's trouble.
+#include "ktest_invariants.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/gdt.h"
+#include "arch/x86_64/idt.h"
+#include "arch/x86_64/msr.h"
+#include "arch/x86_64/trap.h"
+#include "drivers/pic_8259.h"
+#include "lib/bits.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "sync/spinlock.h"
+
+// --- Registers ----------------------------------------------------------------------------------
+
+#define RFLAGS_TF BIT(8)
+#define RFLAGS_IOPL GENMASK(13, 12)
+#define RFLAGS_NT BIT(14)
+#define RFLAGS_KEPT (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
+
+#define SEGMENT_ACCESSORS(name_)                                                                   \
+    static uint64_t read_##name_(void)                                                             \
+    {                                                                                              \
+        uint16_t value;                                                                            \
+        __asm__ volatile("mov %%" #name_ ", %0" : "=r"(value));                                    \
+        return value;                                                                              \
+    }                                                                                              \
+    static void write_##name_(uint64_t value)                                                      \
+    {                                                                                              \
+        __asm__ volatile("movl %k0, %%" #name_ : : "r"(value));                                    \
+    }
+
+SEGMENT_ACCESSORS(ss)
+SEGMENT_ACCESSORS(ds)
+SEGMENT_ACCESSORS(es)
+SEGMENT_ACCESSORS(fs)
+SEGMENT_ACCESSORS(gs)
+
+static uint64_t read_task(void)
+{
+    uint16_t value;
+    __asm__ volatile("str %0" : "=r"(value));
+    return value;
+}
+
+static uint64_t read_rflags(void)
+{
+    return cpu_read_rflags() & RFLAGS_KEPT;
+}
+
+static void write_rflags(uint64_t value)
+{
+    cpu_write_rflags((cpu_read_rflags() & ~RFLAGS_KEPT) | value);
+}
+
+static uint64_t read_efer(void)
+{
+    return msr_read(MSR_EFER);
+}
+
+static void write_efer(uint64_t value)
+{
+    msr_write(MSR_EFER, value);
+}
+
+static uint64_t read_fs_base(void)
+{
+    return msr_read(MSR_FS_BASE);
+}
+
+static void write_fs_base(uint64_t value)
+{
+    msr_write(MSR_FS_BASE, value);
+}
+
+static uint64_t read_gs_base(void)
+{
+    return msr_read(MSR_GS_BASE);
+}
+
+static void write_gs_base(uint64_t value)
+{
+    msr_write(MSR_GS_BASE, value);
+}
+
+struct watched_register {
+    const char *name;
+    uint64_t (*read)(void);
+    void (*write)(uint64_t value); // NULL: it can't be put back
+};
+
+// Selectors before the bases that loading them changes.
+static const struct watched_register registers[] = {
+    {"RFLAGS", read_rflags, write_rflags},
+    {"CR4", cpu_read_cr4, cpu_write_cr4},
+    {"CR0", cpu_read_cr0, cpu_write_cr0},
+    {"CR3", cpu_read_cr3, cpu_write_cr3},
+    {"EFER", read_efer, write_efer},
+    {"DR7", cpu_read_dr7, cpu_write_dr7},
+    {"TR", read_task, NULL},
+    {"SS", read_ss, write_ss},
+    {"DS", read_ds, write_ds},
+    {"ES", read_es, write_es},
+    {"FS", read_fs, write_fs},
+    {"GS", read_gs, write_gs},
+    {"FS base", read_fs_base, write_fs_base},
+    {"GS base", read_gs_base, write_gs_base},
+};
+
+static uint64_t register_values[ARRAY_SIZE(registers)];
+
+static void save_registers(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+        register_values[i] = registers[i].read();
+    }
+}
+
+static enum ktest_invariant_state check_registers(char *difference_out, size_t size_bytes)
+{
+    enum ktest_invariant_state state = KTEST_INTACT;
+    struct text_buffer difference = {difference_out, size_bytes, 0};
+    for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+        uint64_t value = registers[i].read();
+        if (value == register_values[i]) {
+            continue;
+        }
+        text_append(&difference, "%s%s is %#lx, was %#lx", state != KTEST_INTACT ? ", " : "",
+                    registers[i].name, value, register_values[i]);
+        if (registers[i].write == NULL) {
+            state = KTEST_DAMAGED;
+            continue;
+        }
+        registers[i].write(register_values[i]);
+        state = state == KTEST_DAMAGED ? state : KTEST_RESTORED;
+    }
+    return state;
+}
+
+static const struct ktest_invariant cpu_registers = {
+    .name = "registers",
+    .save = save_registers,
+    .check = check_registers,
+};
+
+// --- Tables -------------------------------------------------------------------------------------
+
+// A copy of `live`, and which of its elements are no longer like it.
+struct watched_table {
+    const char *element; // "gate"
+    void *live;
+    void *saved;
+    size_t size_bytes;
+    size_t element_bytes;
+};
+
+static void save_table(const struct watched_table *table)
+{
+    memcpy(table->saved, table->live, table->size_bytes);
+}
+
+static enum ktest_invariant_state check_table(const struct watched_table *table,
+                                              char *difference_out, size_t size_bytes)
+{
+    if (memcmp(table->live, table->saved, table->size_bytes) == 0) {
+        return KTEST_INTACT;
+    }
+    const uint8_t *live = table->live;
+    const uint8_t *saved = table->saved;
+    struct text_buffer difference = {difference_out, size_bytes, 0};
+    for (size_t at = 0; at < table->size_bytes; at += table->element_bytes) {
+        if (memcmp(&live[at], &saved[at], table->element_bytes) != 0) {
+            text_append(&difference, "%s%s %zu", difference.used_bytes != 0 ? ", " : "",
+                        table->element, at / table->element_bytes);
+        }
+    }
+    text_append(&difference, " changed");
+    memcpy(table->live, table->saved, table->size_bytes);
+    return KTEST_RESTORED;
+}
+
+static struct idt saved_gates;
+static const struct idt *saved_idt;
+
+static struct watched_table idt_table(void)
+{
+    return (struct watched_table){"gate", idt_current(), &saved_gates, sizeof(saved_gates),
+                                  sizeof(saved_gates.gates[0])};
+}
+
+static void save_idt(void)
+{
+    struct watched_table table = idt_table();
+    save_table(&table);
+    saved_idt = idt_loaded();
+}
+
+static enum ktest_invariant_state check_idt(char *difference_out, size_t size_bytes)
+{
+    const struct idt *loaded = idt_loaded();
+    if (loaded != saved_idt) {
+        format_buffer(difference_out, size_bytes, "another table is loaded, at %#lx",
+                      (uint64_t)loaded);
+        idt_load(saved_idt);
+        return KTEST_RESTORED;
+    }
+    struct watched_table table = idt_table();
+    return check_table(&table, difference_out, size_bytes);
+}
+
+static const struct ktest_invariant idt_gates = {
+    .name = "IDT",
+    .save = save_idt,
+    .check = check_idt,
+};
+
+static struct gdt saved_descriptors;
+static struct table_pointer saved_gdt;
+
+static struct watched_table gdt_table(void)
+{
+    return (struct watched_table){"descriptor", gdt_current(), &saved_descriptors,
+                                  sizeof(saved_descriptors), sizeof(uint64_t)};
+}
+
+static void save_gdt(void)
+{
+    struct watched_table table = gdt_table();
+    save_table(&table);
+    saved_gdt = gdt_loaded();
+}
+
+static enum ktest_invariant_state check_gdt(char *difference_out, size_t size_bytes)
+{
+    struct table_pointer loaded = gdt_loaded();
+    if (loaded.base != saved_gdt.base || loaded.limit != saved_gdt.limit) {
+        format_buffer(difference_out, size_bytes, "another table is loaded, at %#lx limit %#x",
+                      loaded.base, loaded.limit);
+        gdt_load(saved_gdt);
+        return KTEST_RESTORED;
+    }
+    struct watched_table table = gdt_table();
+    return check_table(&table, difference_out, size_bytes);
+}
+
+static const struct ktest_invariant gdt_descriptors = {
+    .name = "GDT",
+    .save = save_gdt,
+    .check = check_gdt,
+};
+
+static struct tss saved_tss;
+
+static struct watched_table tss_table(void)
+{
+    return (struct watched_table){"32-bit word", gdt_tss(), &saved_tss, sizeof(saved_tss),
+                                  sizeof(uint32_t)};
+}
+
+static void save_tss(void)
+{
+    struct watched_table table = tss_table();
+    save_table(&table);
+}
+
+static enum ktest_invariant_state check_tss(char *difference_out, size_t size_bytes)
+{
+    struct watched_table table = tss_table();
+    return check_table(&table, difference_out, size_bytes);
+}
+
+static const struct ktest_invariant tss_fields = {
+    .name = "TSS",
+    .save = save_tss,
+    .check = check_tss,
+};
+
+static struct trap_handlers saved_handlers;
+
+static struct watched_table handler_table(void)
+{
+    return (struct watched_table){"handler", trap_handlers(), &saved_handlers,
+                                  sizeof(saved_handlers), sizeof(trap_handler_t *)};
+}
+
+static void save_handlers(void)
+{
+    struct watched_table table = handler_table();
+    save_table(&table);
+}
+
+static enum ktest_invariant_state check_handlers(char *difference_out, size_t size_bytes)
+{
+    struct watched_table table = handler_table();
+    return check_table(&table, difference_out, size_bytes);
+}
+
+static const struct ktest_invariant trap_handler_table = {
+    .name = "trap handlers",
+    .save = save_handlers,
+    .check = check_handlers,
+};
+
+// --- Interrupt lines and locks ------------------------------------------------------------------
+
+static uint16_t saved_masks;
+
+static void save_masks(void)
+{
+    saved_masks = pic_read_masks();
+}
+
+static enum ktest_invariant_state check_masks(char *difference_out, size_t size_bytes)
+{
+    uint16_t masks = pic_read_masks();
+    if (masks == saved_masks) {
+        return KTEST_INTACT;
+    }
+    format_buffer(difference_out, size_bytes, "masks are %#x, were %#x", masks, saved_masks);
+    pic_write_masks(saved_masks);
+    return KTEST_RESTORED;
+}
+
+static const struct ktest_invariant irq_masks = {
+    .name = "interrupt lines",
+    .save = save_masks,
+    .check = check_masks,
+};
+
+static unsigned saved_held_count;
+
+static void save_locks(void)
+{
+    saved_held_count = spinlock_held_count();
+}
+
+static enum ktest_invariant_state check_locks(char *difference_out, size_t size_bytes)
+{
+    unsigned held_count = spinlock_held_count();
+    if (held_count == saved_held_count) {
+        return KTEST_INTACT;
+    }
+    struct text_buffer difference = {difference_out, size_bytes, 0};
+    text_append(&difference, "%u held, were %u:", held_count, saved_held_count);
+    for (unsigned i = saved_held_count; i < held_count; i++) {
+        text_append(&difference, " %s", spinlock_held(i)->name);
+    }
+    spinlock_abandon(saved_held_count);
+    return held_count > saved_held_count ? KTEST_RESTORED : KTEST_DAMAGED;
+}
+
+static const struct ktest_invariant held_locks = {
+    .name = "locks",
+    .save = save_locks,
+    .check = check_locks,
+};
+
+const struct ktest_invariant *const kernel_invariants[] = {
+    &gdt_descriptors,    &tss_fields, &cpu_registers, &idt_gates,
+    &trap_handler_table, &irq_masks,  &held_locks,    NULL,
+};

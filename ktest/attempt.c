@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// A statement that has to fault or to panic: tried, and recovered from in place.
+#include "runner.h"
+#include "stream.h"
+
+void ktest_attempt_begin(struct ktest *test, struct ktest_attempt *attempt)
+{
+    attempt->result = KTEST_ENDING_RETURNED;
+    attempt->outer = test->attempt;
+    ktest_port_mark(&attempt->mark);
+    test->event[0] = 0;
+    test->is_as_declared = false;
+    test->attempt = attempt;
+}
+
+static void describe_expected(const struct ktest_attempt *attempt, char *text, size_t size_bytes)
+{
+    if (attempt->kind == KTEST_OUTCOME_PANIC) {
+        ktest_format(text, size_bytes, "panic \"%s\"", attempt->text);
+    } else {
+        ktest_format(text, size_bytes, "vector %u, error code 0x%llx", attempt->vector,
+                     (unsigned long long)attempt->error);
+    }
+}
+
+void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt)
+{
+    test->attempt = attempt->outer;
+    if (attempt->result != KTEST_ENDING_RETURNED) {
+        ktest_recover(test, &attempt->mark);
+    }
+    test->check_count++;
+    bool is_met = test->is_as_declared;
+    test->is_as_declared = false;
+    if (is_met) {
+        return;
+    }
+    char expected[KTEST_TEXT_MAX];
+    describe_expected(attempt, expected, sizeof(expected));
+    bool is_over = attempt->result == KTEST_ENDING_RETURNED;
+    ktest_fail_values(test, attempt->site, is_over ? "nothing happened" : test->event, expected);
+}
+
+const struct ktest_fault *ktest_last_fault(const struct ktest *test)
+{
+    return &test->last_fault;
+}

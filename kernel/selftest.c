@@ -35,8 +35,8 @@
 KTEST_ATTR(opposite, stack_overflow_without_ist, .outcome = STACK_OVERFLOW);
 KTEST(opposite, stack_overflow_without_ist)
 {
-    KTEST_ARM(test);
     idt_current()->gates[VECTOR_DOUBLE_FAULT.number].options &= (uint16_t)~7U;
+    KTEST_ARM(test);
     recurse(0);
 }
 

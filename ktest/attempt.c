@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A statement that has to fault or to panic: tried, and recovered from in place.
+#include "format.h"
 #include "runner.h"
-#include "stream.h"
 
 void ktest_attempt_begin(struct ktest *test, struct ktest_attempt *attempt)
 {

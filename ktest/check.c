@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The checks behind KTEST_EXPECT_* and KTEST_ASSERT_*: compare, count, and say what differs.
-#include "port.h"
+#include "format.h"
 #include "runner.h"
 #include "stream.h"
 

@@ -2,6 +2,7 @@
 //
 // Panics, faults and hangs while a test runs: compared with what the test tries or declares,
 // reported, and the test abandoned.
+#include "format.h"
 #include "port.h"
 #include "runner.h"
 #include "select.h"

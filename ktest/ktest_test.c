@@ -4,9 +4,9 @@
 // are failures is shown from outside, on tests that must fail.
 #include "ktest.h"
 
+#include "format.h"
 #include "runner.h"
 #include "select.h"
-#include "stream.h"
 
 KTEST_ATTR(ktest, trivial_assertion, .proves = "4.7.5");
 KTEST(ktest, trivial_assertion)

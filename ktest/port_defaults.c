@@ -3,7 +3,7 @@
 // The weak half of the port layer: a kernel overrides what it has.
 #include "port.h"
 
-#include "stream.h"
+#include "format.h"
 
 #define WEAK __attribute__((weak))
 

@@ -1,58 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs the selected tests, suite by suite, and judges each by how its functions ended, what it had
-// declared and what it left behind.
+// Runs the selected tests, suite by suite: their fixtures, bodies and actions, one function after
+// the other, and what follows from how each of them ended.
 #include "runner.h"
 
 #include "port.h"
 #include "registry.h"
+#include "report.h"
 #include "select.h"
-#include "stream.h"
+#include "verdict.h"
 
 #define ORDER_MAX 64
-#define NOTES_MAX 20
 #define TIMEOUT_MS_DEFAULT 10000
 
-static struct {
-    uint64_t tests;
-    uint64_t by_verdict[4];
-    bool is_stopped;
-    bool is_restarting; // in another boot
-} totals;
-
-static const char *const verdict_names[] = {
-    [KTEST_VERDICT_PASS] = "pass",
-    [KTEST_VERDICT_SKIP] = "skip",
-    [KTEST_VERDICT_FAIL] = "fail",
-    [KTEST_VERDICT_ERROR] = "error",
-};
-
-void ktest_judge(struct ktest *test, enum ktest_verdict verdict, const char *format, ...)
-{
-    if (verdict <= test->verdict) {
-        return;
-    }
-    test->verdict = verdict;
-    va_list arguments;
-    va_start(arguments, format);
-    ktest_vformat(test->reason, sizeof(test->reason), format, arguments);
-    va_end(arguments);
-}
-
-void ktest_note(struct ktest *test, const char *format, ...)
-{
-    char text[KTEST_TEXT_MAX];
-    if (test->note_count++ >= NOTES_MAX) {
-        return;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    ktest_vformat(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    stream_begin("    #:ktest_note");
-    stream_field("text", text);
-    stream_end();
-}
+static struct report_totals totals;
 
 // --- The functions of a test --------------------------------------------------------------------
 
@@ -75,195 +36,22 @@ static enum ktest_ending call(struct ktest *test, ktest_function_t *function, bo
     return function != NULL ? ktest_call(test, invoke, &invocation) : KTEST_ENDING_RETURNED;
 }
 
-static bool has_died(enum ktest_ending ending)
-{
-    return ending == KTEST_ENDING_PANICKED || ending == KTEST_ENDING_FAULTED ||
-           ending == KTEST_ENDING_HUNG;
-}
-
-static void judge_missing(struct ktest *test)
-{
-    const struct ktest_outcome *declared = test->outcome;
-    switch ((enum ktest_outcome_kind)declared->kind) {
-    case KTEST_OUTCOME_PASS:
-        break;
-    case KTEST_OUTCOME_PANIC:
-        ktest_judge(test, KTEST_VERDICT_FAIL, "the expected panic \"%s\" never came",
-                    declared->text);
-        break;
-    case KTEST_OUTCOME_FAULT:
-        ktest_judge(test, KTEST_VERDICT_FAIL, "the expected fault (vector %u) never came",
-                    declared->vector);
-        break;
-    case KTEST_OUTCOME_TRIPLE_FAULT:
-        ktest_judge(test, KTEST_VERDICT_FAIL, "the expected triple fault never came");
-        break;
-    case KTEST_OUTCOME_HANG:
-        ktest_judge(test, KTEST_VERDICT_FAIL, "the expected hang never came");
-        break;
-    }
-}
-
-static void judge_body(struct ktest *test)
-{
-    if (!has_died(test->ending)) {
-        judge_missing(test);
-    } else if (!test->is_as_declared) {
-        ktest_judge(test, KTEST_VERDICT_FAIL, "%s", test->event);
-    } else if (!test->is_armed) {
-        ktest_judge(test, KTEST_VERDICT_FAIL, "as declared, but before KTEST_ARM: %s", test->event);
-    } else {
-        test->check_count++;
-    }
-}
-
-static void judge_fixture(struct ktest *test, enum ktest_ending ending, const char *which)
-{
-    if (has_died(ending)) {
-        ktest_judge(test, KTEST_VERDICT_FAIL, "%s: %s", which, test->event);
-    }
-}
-
 // Body, test fixtures and actions; whether the test skipped itself.
 static bool run_functions(struct ktest *test, const struct ktest_suite_ops *ops)
 {
     enum ktest_ending ending = call(test, ops->init, false);
-    judge_fixture(test, ending, "init");
+    verdict_of_fixture(test, ending, "init");
     if (ending == KTEST_ENDING_RETURNED) {
         ending = call(test, test->record->run, true);
         if (ending != KTEST_ENDING_SKIPPED) {
-            judge_body(test);
+            verdict_of_body(test);
         }
         ktest_bench_report(test);
     }
     bool is_skipped = ending == KTEST_ENDING_SKIPPED;
-    judge_fixture(test, call(test, ops->exit, false), "exit");
+    verdict_of_fixture(test, call(test, ops->exit, false), "exit");
     ktest_run_actions(test, false);
     return is_skipped;
-}
-
-// --- What a test leaves behind ------------------------------------------------------------------
-
-static void save_invariants(void)
-{
-    const struct ktest_invariant *const *each = ktest_port_invariants();
-    for (; *each != NULL; each++) {
-        (*each)->save();
-    }
-}
-
-static void check_invariants(struct ktest *test)
-{
-    const struct ktest_invariant *const *each = ktest_port_invariants();
-    for (; *each != NULL; each++) {
-        char difference[KTEST_TEXT_MAX] = "";
-        enum ktest_invariant_state state = (*each)->check(difference, sizeof(difference));
-        if (state == KTEST_INTACT) {
-            continue;
-        }
-        ktest_judge(test, KTEST_VERDICT_FAIL, "left behind: %s: %s", (*each)->name, difference);
-        ktest_note(test, "left behind: %s: %s", (*each)->name, difference);
-        if (state == KTEST_DAMAGED) {
-            test->distrust = "an invariant could not be put back";
-        }
-    }
-}
-
-// --- Verdict and report -------------------------------------------------------------------------
-
-static void judge_checks(struct ktest *test, bool is_skipped)
-{
-    if (test->failure_count != 0) {
-        ktest_judge(test, KTEST_VERDICT_FAIL, "%llu of %llu checks failed",
-                    (unsigned long long)test->failure_count, (unsigned long long)test->check_count);
-    } else if (is_skipped && test->verdict == KTEST_VERDICT_PASS) {
-        test->verdict = KTEST_VERDICT_SKIP; // ktest_skip has set the reason
-    } else if (test->check_count == 0 && test->verdict == KTEST_VERDICT_PASS) {
-        ktest_judge(test, KTEST_VERDICT_ERROR, "it asserted nothing");
-    }
-}
-
-static void judge_known_bug(struct ktest *test)
-{
-    const char *bug = test->attr->known_bug;
-    if (bug == NULL) {
-        return;
-    }
-    if (test->verdict == KTEST_VERDICT_PASS) {
-        ktest_judge(test, KTEST_VERDICT_FAIL, "the known bug no longer shows: %s", bug);
-    } else if (test->verdict == KTEST_VERDICT_FAIL) {
-        test->verdict = KTEST_VERDICT_SKIP;
-        ktest_format(test->reason, sizeof(test->reason), "known bug: %s", bug);
-    }
-}
-
-// "name" or "name/3", the short form of the KTAP lines.
-static void stream_name(const struct ktest *test)
-{
-    stream_text(test->record->name);
-    if (test->record->param_count != 0) {
-        stream_text("/");
-        stream_number(test->param_index);
-    }
-}
-
-static void stream_full_name(const struct ktest *test)
-{
-    stream_text(test->record->suite);
-    stream_text(".");
-    stream_name(test);
-}
-
-static void report_begin(const struct ktest *test)
-{
-    stream_begin("    #:ktest_begin test=");
-    stream_full_name(test);
-    stream_end();
-}
-
-static void describe(void *context)
-{
-    struct ktest *test = context;
-    test->record->describe(test->param_index, test->event, sizeof(test->event));
-}
-
-static void report_param(struct ktest *test)
-{
-    if (test->record->describe == NULL) {
-        return;
-    }
-    test->is_body = false;
-    bool has_died_on_it = has_died(ktest_call(test, describe, test));
-    judge_fixture(test, test->ending, "the description of a parameter");
-    test->event[sizeof(test->event) - 1] = 0;
-    stream_begin("    #:ktest_param");
-    stream_field("text", has_died_on_it ? "" : test->event);
-    stream_end();
-}
-
-static void report_end(const struct ktest *test, uint64_t number, uint64_t cycles)
-{
-    bool is_ok = test->verdict <= KTEST_VERDICT_SKIP;
-    const char *reason = test->verdict == KTEST_VERDICT_PASS ? "" : test->reason;
-    stream_begin("    #:ktest_end test=");
-    stream_full_name(test);
-    stream_field("verdict", verdict_names[test->verdict]);
-    stream_field_number("checks", test->check_count);
-    stream_field_number("cycles", cycles);
-    stream_field_number("stack", test->stack_bytes);
-    stream_field_number("recovery", test->recovery_cycles);
-    stream_field("reason", reason);
-    stream_end();
-
-    stream_begin(is_ok ? "    ok " : "    not ok ");
-    stream_number(number);
-    stream_text(" ");
-    stream_name(test);
-    if (test->verdict == KTEST_VERDICT_SKIP) {
-        stream_text(" # SKIP ");
-        stream_printable(reason);
-    }
-    stream_end();
 }
 
 // --- Orders -------------------------------------------------------------------------------------
@@ -281,10 +69,7 @@ static void obey(const char *order)
 {
     bool is_stop = string_equals(order, "stop");
     totals.is_stopped |= is_stop;
-    stream_begin("#:ktest_order");
-    stream_field("text", order);
-    stream_field("known", is_stop ? "yes" : "no");
-    stream_end();
+    report_order(order, is_stop);
 }
 
 // Reads what has come in on the protocol port; a line may come in pieces.
@@ -362,22 +147,22 @@ static void run_in_suite(struct ktest *test, struct suite *suite)
 {
     if (suite->number == suite->first_runnable) {
         enum ktest_ending ending = call_suite_fixture(test, suite->ops->suite_init);
-        judge_fixture(test, ending, "suite_init");
+        verdict_of_fixture(test, ending, "suite_init");
         suite->is_broken = ending != KTEST_ENDING_RETURNED || test->failure_count != 0;
     }
     bool is_skipped = false;
-    save_invariants();
+    verdict_save_invariants();
     if (suite->is_broken) {
         ktest_judge(test, KTEST_VERDICT_ERROR, "suite_init failed");
     } else {
         is_skipped = run_functions(test, suite->ops);
     }
-    check_invariants(test);
+    verdict_check_invariants(test);
     if (suite->number == suite->last_runnable) {
-        judge_fixture(test, call_suite_fixture(test, suite->ops->suite_exit), "suite_exit");
+        verdict_of_fixture(test, call_suite_fixture(test, suite->ops->suite_exit), "suite_exit");
         ktest_run_actions(test, true);
     }
-    judge_checks(test, is_skipped);
+    verdict_of_checks(test, is_skipped);
 }
 
 static uint64_t default_timeout_ms(void)
@@ -398,6 +183,24 @@ static void prepare(struct ktest *test, const struct ktest_record *record, size_
     ktest_bench_begin();
 }
 
+static void describe(void *context)
+{
+    struct ktest *test = context;
+    test->record->describe(test->param_index, test->event, sizeof(test->event));
+}
+
+static void describe_param(struct ktest *test)
+{
+    if (test->record->describe == NULL) {
+        return;
+    }
+    test->is_body = false;
+    enum ktest_ending ending = ktest_call(test, describe, test);
+    verdict_of_fixture(test, ending, "the description of a parameter");
+    test->event[sizeof(test->event) - 1] = 0;
+    report_param(verdict_has_died(ending) ? "" : test->event);
+}
+
 // NULL, or why the next test needs another boot.
 static const char *run_test(struct suite *suite, const struct ktest_record *record, size_t index)
 {
@@ -406,13 +209,13 @@ static const char *run_test(struct suite *suite, const struct ktest_record *reco
     suite->number++;
     report_begin(&test);
     uint64_t start = ktest_port_cycles();
-    report_param(&test);
+    describe_param(&test);
     const char *obstacle = select_obstacle(record);
     if (obstacle != NULL) {
         ktest_judge(&test, KTEST_VERDICT_SKIP, "%s", obstacle);
     } else {
         run_in_suite(&test, suite);
-        judge_known_bug(&test);
+        verdict_of_known_bug(&test);
     }
     report_end(&test, suite->number, ktest_port_cycles() - start);
     totals.tests++;
@@ -420,53 +223,29 @@ static const char *run_test(struct suite *suite, const struct ktest_record *reco
     return test.distrust;
 }
 
-static void ask_for_restart(const char *reason)
-{
-    totals.is_stopped = true;
-    totals.is_restarting = true;
-    stream_begin("#:ktest_restart");
-    stream_field("reason", reason);
-    stream_end();
-}
-
 // Whether the next test may run: nobody has ordered otherwise, and the kernel can be relied on.
 static bool goes_on(const char *distrust)
 {
     read_orders();
     if (!totals.is_stopped && distrust != NULL) {
-        ask_for_restart(distrust);
+        totals.is_stopped = true;
+        totals.is_restarting = true;
+        report_restart(distrust);
     }
     return !totals.is_stopped;
 }
 
-static void report_suite_begin(const struct suite *suite)
+static uint64_t bad_count(void)
 {
-    stream_begin("    KTAP version 1");
-    stream_end();
-    stream_begin("    # Subtest: ");
-    stream_text(suite->name);
-    stream_end();
-    stream_begin("    1..");
-    stream_number(suite->selected);
-    stream_end();
-}
-
-static void report_suite_end(const struct suite *suite, uint64_t suite_number, bool is_ok)
-{
-    stream_begin(is_ok ? "ok " : "not ok ");
-    stream_number(suite_number);
-    stream_text(" ");
-    stream_text(suite->name);
-    stream_end();
+    return totals.by_verdict[KTEST_VERDICT_FAIL] + totals.by_verdict[KTEST_VERDICT_ERROR];
 }
 
 // Returns why the next test needs another boot, NULL if it does not.
 static const char *run_suite(struct suite *suite, uint64_t suite_number)
 {
-    uint64_t bad_before = totals.by_verdict[KTEST_VERDICT_FAIL] +
-                          totals.by_verdict[KTEST_VERDICT_ERROR];
+    uint64_t bad_before = bad_count();
     const char *distrust = NULL;
-    report_suite_begin(suite);
+    report_suite_begin(suite->name, suite->selected);
     for (const struct ktest_record **record = suite->first; record < suite->end; record++) {
         size_t count = select_test_count(*record);
         for (size_t index = 0; index < count; index++) {
@@ -479,53 +258,11 @@ static const char *run_suite(struct suite *suite, uint64_t suite_number)
             distrust = run_test(suite, *record, index);
         }
     }
-    uint64_t bad = totals.by_verdict[KTEST_VERDICT_FAIL] + totals.by_verdict[KTEST_VERDICT_ERROR];
-    report_suite_end(suite, suite_number, bad == bad_before);
+    report_suite_end(suite->name, suite_number, bad_count() == bad_before);
     return distrust;
 }
 
 // --- The run ------------------------------------------------------------------------------------
-
-static void report_header(uint64_t test_count, uint64_t selected_count, const uint64_t *seed)
-{
-    const uint8_t *build_id;
-    size_t build_id_bytes = ktest_port_build_id(&build_id);
-    char digits[2 * 32 + 1] = "none";
-    for (size_t i = 0; i < build_id_bytes && i < 32; i++) {
-        digits[2 * i] = "0123456789abcdef"[build_id[i] >> 4];
-        digits[2 * i + 1] = "0123456789abcdef"[build_id[i] & 15];
-        digits[2 * i + 2] = 0;
-    }
-    const char *nonce = ktest_port_argument("ktest.nonce");
-    stream_begin("KTAP version 1");
-    stream_end();
-    stream_begin("#:ktest_run protocol=2");
-    stream_field("nonce", nonce != NULL ? nonce : "none");
-    stream_field("build_id", digits);
-    stream_field_number("tests", test_count);
-    stream_field_number("selected", selected_count);
-    if (seed != NULL) {
-        stream_field_number("seed", *seed);
-    } else {
-        stream_field("seed", "none");
-    }
-    stream_end();
-}
-
-static void report_totals(void)
-{
-    uint64_t line_count = stream_line_count();
-    uint32_t crc = stream_crc32();
-    stream_begin("#:ktest_totals");
-    stream_field_number("tests", totals.tests);
-    for (size_t i = 0; i < 4; i++) {
-        stream_field_number(verdict_names[i], totals.by_verdict[i]);
-    }
-    stream_field_number("stopped", totals.is_stopped);
-    stream_field_number("lines", line_count);
-    stream_field_hex("crc32", crc);
-    stream_end();
-}
 
 static enum ktest_exit exit_value(void)
 {
@@ -540,9 +277,7 @@ static enum ktest_exit exit_value(void)
 
 KTEST_NORETURN static void refuse(const char *reason)
 {
-    stream_begin("#:ktest_error");
-    stream_field("reason", reason);
-    stream_end();
+    report_refusal(reason);
     ktest_port_exit(KTEST_EXIT_ERROR);
 }
 
@@ -559,7 +294,7 @@ static const uint64_t *read_seed(uint64_t *seed_out)
     return seed_out;
 }
 
-static uint64_t count_and_report(const uint64_t *seed)
+static void plan(const uint64_t *seed)
 {
     uint64_t test_count = 0;
     uint64_t selected_count = 0;
@@ -572,7 +307,7 @@ static uint64_t count_and_report(const uint64_t *seed)
         next = suite.end;
     }
     report_header(test_count, selected_count, seed);
-    return suite_count;
+    report_plan(suite_count);
 }
 
 void ktest_run(void)
@@ -586,10 +321,7 @@ void ktest_run(void)
     if (seed != NULL) {
         registry_shuffle(*seed);
     }
-    uint64_t suite_count = count_and_report(seed);
-    stream_begin("1..");
-    stream_number(suite_count);
-    stream_end();
+    plan(seed);
 
     uint64_t number = 0;
     const char *distrust = NULL;
@@ -600,6 +332,6 @@ void ktest_run(void)
         }
         next = suite.end;
     }
-    report_totals();
+    report_totals(&totals);
     ktest_port_exit(exit_value());
 }

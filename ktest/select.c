@@ -3,8 +3,8 @@
 // Which tests run: what ktest.select names, and of these what the machine has everything for.
 #include "select.h"
 
+#include "format.h"
 #include "port.h"
-#include "stream.h"
 
 bool ktest_glob_matches(const char *glob, size_t glob_bytes, const char *text)
 {

@@ -5,8 +5,6 @@
 // kept on the way.
 #pragma once
 
-#include <stdarg.h>
-
 #include "ktest.h"
 
 // Values are cut off beyond this many escaped bytes, so that a line stays below its limit.
@@ -36,8 +34,3 @@ uint64_t stream_cycles(void);
 
 uint64_t stream_line_count(void);
 uint32_t stream_crc32(void);
-
-// printf for messages: %s %d %i %u %x %c %p %% with the lengths h, l, ll, z, without width or
-// flags. Anything else is copied as it stands. Always terminates.
-void ktest_vformat(char *buffer, size_t size_bytes, const char *format, va_list arguments);
-void ktest_format(char *buffer, size_t size_bytes, const char *format, ...) KTEST_PRINTF(3, 4);

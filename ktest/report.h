@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// The lines of the protocol that tell of the run and of its tests: docs/protocol.md.
+#pragma once
+
+#include "runner.h"
+
+struct report_totals {
+    uint64_t tests;
+    uint64_t by_verdict[4]; // enum ktest_verdict
+    bool is_stopped;        // before its end
+    bool is_restarting;     // in another boot
+};
+
+// Instead of all that follows: why the run can't begin.
+void report_refusal(const char *reason);
+
+// `seed` is NULL if the tests are not shuffled.
+void report_header(uint64_t test_count, uint64_t selected_count, const uint64_t *seed);
+void report_plan(uint64_t suite_count);
+
+void report_suite_begin(const char *suite, uint64_t selected);
+void report_suite_end(const char *suite, uint64_t suite_number, bool is_ok);
+
+void report_begin(const struct ktest *test);
+void report_param(const char *text);
+void report_end(const struct ktest *test, uint64_t number, uint64_t cycles);
+
+void report_order(const char *text, bool is_known);
+void report_restart(const char *reason);
+void report_totals(const struct report_totals *totals);

@@ -27,6 +27,7 @@ static void describe_expected(const struct ktest_attempt *attempt, char *text, s
 void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt)
 {
     test->attempt = attempt->outer;
+    test->died_at = 0; // it has not: this was expected, or is a failed check
     if (attempt->result != KTEST_ENDING_RETURNED) {
         ktest_recover(test, &attempt->mark);
     }

@@ -17,6 +17,7 @@ enum phase { PHASE_FRESH, PHASE_OVERHEAD, PHASE_WARM_UP, PHASE_SAMPLE, PHASE_DON
 
 static struct {
     enum phase phase;
+    bool is_warm;        // the last sample was long enough
     uint64_t turns;      // of one sample
     uint64_t turns_left; // of the running one
     uint64_t start;
@@ -28,6 +29,7 @@ static struct {
 void ktest_bench_begin(void)
 {
     bench.phase = PHASE_FRESH;
+    bench.is_warm = false;
     bench.turns = 0;
     bench.turns_left = 0;
     bench.sample_count = 0;
@@ -75,7 +77,12 @@ static bool end_sample(uint64_t cycles)
             break;
         }
         if (cycles < SAMPLE_CYCLES_MIN && bench.turns < TURNS_MAX) {
+            bench.is_warm = false;
             return begin_sample(PHASE_WARM_UP, bench.turns * 2);
+        }
+        if (!bench.is_warm) { // it may have been long for being the first
+            bench.is_warm = true;
+            return begin_sample(PHASE_WARM_UP, bench.turns);
         }
         return begin_sample(PHASE_SAMPLE, bench.turns);
     case PHASE_SAMPLE:

@@ -35,11 +35,11 @@ static uint64_t finish_hash(uint64_t hash)
     return hash ^ hash >> 33;
 }
 
-static uint64_t hash_record(const struct ktest_record *record, bool is_full_name)
+uint64_t registry_hash(uint64_t the_seed, const char *suite, const char *name)
 {
-    uint64_t hash = add_to_hash(0xcbf29ce484222325 ^ *seed, record->suite);
-    if (is_full_name) {
-        hash = add_to_hash(add_to_hash(hash, "."), record->name);
+    uint64_t hash = add_to_hash(0xcbf29ce484222325 ^ the_seed, suite);
+    if (name != NULL) {
+        hash = add_to_hash(add_to_hash(hash, "."), name);
     }
     return finish_hash(hash);
 }
@@ -50,8 +50,8 @@ static int compare_hashes(const struct ktest_record *left, const struct ktest_re
     if (seed == NULL) {
         return 0;
     }
-    uint64_t left_hash = hash_record(left, is_full_name);
-    uint64_t right_hash = hash_record(right, is_full_name);
+    uint64_t left_hash = registry_hash(*seed, left->suite, is_full_name ? left->name : NULL);
+    uint64_t right_hash = registry_hash(*seed, right->suite, is_full_name ? right->name : NULL);
     return (left_hash > right_hash) - (left_hash < right_hash);
 }
 

@@ -13,5 +13,8 @@ extern const struct ktest_record *ktest_records_end[];
 // well, else why the run can't begin: a foreign record, two tests of one name.
 const char *registry_sort(void);
 
+// The hash that orders suites (`name` is NULL) and the tests of a suite.
+uint64_t registry_hash(uint64_t seed, const char *suite, const char *name);
+
 // Sorts it once more, by the hashes of docs/protocol.md; suites stay together.
 void registry_shuffle(uint64_t seed);

@@ -244,6 +244,188 @@ KTEST(opposite, triple_fault)
     __asm__ volatile("ud2");
 }
 
+// --- Declarations that do not hold ----------------------------------------------------------------
+
+KTEST_ATTR(opposite, fault_that_was_not_armed, .outcome = KTEST_FAULT(UD));
+KTEST(opposite, fault_that_was_not_armed)
+{
+    (void)test;
+    __asm__ volatile("ud2");
+}
+
+KTEST_ATTR(opposite, panic_that_was_not_armed, .outcome = KTEST_PANIC("early"));
+KTEST(opposite, panic_that_was_not_armed)
+{
+    (void)test;
+    panic("early");
+}
+
+KTEST_ATTR(opposite, triple_fault_that_was_not_armed, .outcome = KTEST_TRIPLE_FAULT);
+KTEST(opposite, triple_fault_that_was_not_armed)
+{
+    static const struct idt empty;
+    (void)test;
+    idt_load(&empty);
+    __asm__ volatile("ud2");
+}
+
+KTEST_ATTR(opposite, hang_that_was_not_armed, .outcome = KTEST_HANG, .timeout_ms = 50);
+KTEST(opposite, hang_that_was_not_armed)
+{
+    (void)test;
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+KTEST_ATTR(opposite, triple_fault_that_never_comes, .outcome = KTEST_TRIPLE_FAULT);
+KTEST(opposite, triple_fault_that_never_comes)
+{
+    KTEST_ARM(test);
+}
+
+KTEST_ATTR(opposite, triple_fault_that_is_a_reset, .outcome = KTEST_TRIPLE_FAULT);
+KTEST(opposite, triple_fault_that_is_a_reset)
+{
+    KTEST_ARM(test);
+    port_write8(0x64, 0xfe);
+    cpu_halt_forever();
+}
+
+KTEST_ATTR(opposite, hang_that_never_comes, .outcome = KTEST_HANG, .timeout_ms = 50);
+KTEST(opposite, hang_that_never_comes)
+{
+    KTEST_ARM(test);
+}
+
+KTEST_ATTR(opposite, hang_instead_of_panic, .outcome = KTEST_PANIC("never"), .timeout_ms = 50);
+KTEST(opposite, hang_instead_of_panic)
+{
+    KTEST_ARM(test);
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+KTEST_ATTR(opposite, known_bug_that_is_gone, .known_bug = "it was once");
+KTEST(opposite, known_bug_that_is_gone)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST_ATTR(opposite, known_bug_that_asserts_nothing, .known_bug = "it is still there");
+KTEST(opposite, known_bug_that_asserts_nothing)
+{
+    (void)test;
+}
+
+// --- Statements that do not end as they should ----------------------------------------------------
+
+KTEST(opposite, attempt_with_another_vector)
+{
+    KTEST_EXPECT_FAULT(test, GP, 0, __asm__ volatile("ud2"));
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite, attempt_with_another_code)
+{
+    KTEST_EXPECT_FAULT(test, PF, 2, peek(UNMAPPED));
+}
+
+KTEST(opposite, attempt_where_nothing_happens)
+{
+    KTEST_EXPECT_FAULT(test, PF, 0, cpu_relax());
+}
+
+KTEST(opposite, attempt_with_another_panic)
+{
+    KTEST_EXPECT_PANIC(test, "one thing", panic("another thing"));
+}
+
+KTEST(opposite, attempt_with_a_panic_for_a_fault)
+{
+    KTEST_EXPECT_FAULT(test, UD, 0, panic("no fault"));
+}
+
+KTEST(opposite, attempt_that_is_asserted)
+{
+    KTEST_ASSERT_FAULT(test, UD, 0, cpu_relax());
+    panic("an assertion must end the test");
+}
+
+KTEST(opposite, fault_behind_an_attempt)
+{
+    KTEST_EXPECT_FAULT(test, UD, 0, __asm__ volatile("ud2"));
+    __asm__ volatile("ud2");
+}
+
+// --- Other ways to be wrong -----------------------------------------------------------------------
+
+KTEST(opposite, assumption_that_fails)
+{
+    int one = 1;
+    KTEST_ASSUME_EQ_MSG(test, one, 2, "of %d", 3);
+    panic("a failed assumption must end the test");
+}
+
+static void describe_and_die(const int *param, char *text, size_t size_bytes)
+{
+    (void)param;
+    (void)text;
+    (void)size_bytes;
+    __asm__ volatile("ud2");
+}
+
+static const int one_number[] = {1};
+
+KTEST_PARAM(opposite, description_that_faults, one_number, describe_and_die)
+{
+    KTEST_EXPECT_EQ(test, *param, 1);
+}
+
+static void hang_in_action(void *context)
+{
+    (void)context;
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+KTEST_ATTR(opposite, action_that_hangs, .timeout_ms = 50);
+KTEST(opposite, action_that_hangs)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    ktest_add_action(test, hang_in_action, NULL);
+}
+
+KTEST_ATTR(opposite, quirk_that_skips,
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_TCG, .skip = "there is no such fault"}));
+KTEST(opposite, quirk_that_skips)
+{
+    (void)test;
+    panic("it must not run");
+}
+
+KTEST_ATTR(opposite, quirk_with_another_outcome, .outcome = KTEST_FAULT(GP, .error = 0),
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_TCG, .outcome = KTEST_FAULT(UD)}));
+KTEST(opposite, quirk_with_another_outcome)
+{
+    KTEST_ARM(test);
+    __asm__ volatile("ud2");
+}
+
+KTEST_BENCH(opposite, bench_without_a_loop)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST_BENCH(opposite, bench_that_leaves_its_loop)
+{
+    while (ktest_bench_next(test)) {
+        break;
+    }
+}
+
 // The harness leaves out the exit device: the kernel is done, and QEMU stays.
 KTEST(opposite, nothing_wrong)
 {

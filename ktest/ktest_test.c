@@ -201,3 +201,13 @@ KTEST(ktest_fixtures, run_after_a_fault)
     note('b');
     __asm__ volatile("ud2");
 }
+
+// The watchdog of the kernel, not of the harness.
+KTEST_ATTR(ktest, hang_is_ended_by_the_watchdog, .outcome = KTEST_HANG, .timeout_ms = 20);
+KTEST(ktest, hang_is_ended_by_the_watchdog)
+{
+    KTEST_ARM(test);
+    for (;;) {
+        __asm__ volatile("pause");
+    }
+}

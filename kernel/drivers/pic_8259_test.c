@@ -88,3 +88,13 @@ KTEST(pic, masks_of_the_second_are_the_upper_ones)
     port_write8(PIC2_DATA, 0xff);
     KTEST_EXPECT_EQ(test, masks, 0x7fff);
 }
+
+KTEST(pic, masks_are_written_to_both)
+{
+    pic_write_masks(0x5aa5);
+    uint16_t masks = pic_read_masks();
+    uint8_t low = port_read8(PIC1_DATA);
+    pic_write_masks(0xffff);
+    KTEST_EXPECT_EQ(test, masks, 0x5aa5);
+    KTEST_EXPECT_EQ(test, low, 0xa5);
+}

@@ -106,3 +106,21 @@ KTEST(format_writer, buffer_of_size_zero_is_not_touched)
     KTEST_EXPECT_EQ(test, buffer[0], '#');
     KTEST_EXPECT_EQ(test, format_buffer(NULL, 0, "%d", 12345), 5);
 }
+
+KTEST(format, text_is_appended_until_the_buffer_is_full)
+{
+    char text[12] = "xxxxxxxxxxx";
+    struct text_buffer buffer = {text, sizeof(text), 0};
+    text_append(&buffer, "%s", "");
+    KTEST_EXPECT_STREQ(test, text, "");
+    text_append(&buffer, "%d, ", 12);
+    text_append(&buffer, "%s", "three");
+    KTEST_EXPECT_STREQ(test, text, "12, three");
+    KTEST_EXPECT_EQ(test, buffer.used_bytes, 9);
+    text_append(&buffer, "%s", "four");
+    KTEST_EXPECT_STREQ(test, text, "12, threefo");
+    KTEST_EXPECT_EQ(test, buffer.used_bytes, 11);
+    text_append(&buffer, "%s", "five");
+    KTEST_EXPECT_STREQ(test, text, "12, threefo");
+    KTEST_EXPECT_EQ(test, buffer.used_bytes, 11);
+}

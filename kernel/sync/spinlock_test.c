@@ -110,6 +110,33 @@ KTEST(spinlock, abandoned_locks_are_free_again)
     KTEST_EXPECT_NULL(test, spinlock_held(0));
 }
 
+KTEST(spinlock, only_the_inner_locks_are_abandoned)
+{
+    irq_state_t state = spinlock_lock(&outer);
+    (void)spinlock_lock(&inner);
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 2);
+    spinlock_abandon(1);
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 1);
+    KTEST_EXPECT_TRUE(test, spinlock_is_locked(&outer));
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&inner));
+    spinlock_abandon(3); // more than there are
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 1);
+    spinlock_unlock(&outer, state);
+}
+
+// Every lock guards data, unless it is known that it does not.
+KTEST(spinlock, rank_tells_whether_a_lock_guards_state)
+{
+    static const struct spinlock state = SPINLOCK("state", LOCK_RANK_TEST_STATE);
+    static const struct spinlock log = SPINLOCK("log", LOCK_RANK_LOG);
+    static const struct spinlock future = SPINLOCK("future", (enum lock_rank)(LOCK_RANK_LOG + 1));
+    KTEST_EXPECT_FALSE(test, spinlock_guards_state(&outer));
+    KTEST_EXPECT_FALSE(test, spinlock_guards_state(&inner));
+    KTEST_EXPECT_FALSE(test, spinlock_guards_state(&log));
+    KTEST_EXPECT_TRUE(test, spinlock_guards_state(&state));
+    KTEST_EXPECT_TRUE(test, spinlock_guards_state(&future));
+}
+
 KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
            .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
 KTEST(spinlock, taking_a_lock_twice_panics)

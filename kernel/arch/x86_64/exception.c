@@ -67,11 +67,6 @@ bool exception_has_error_code(uint8_t vector)
     return vector < EXCEPTION_COUNT && exceptions[vector].error != ERROR_NONE;
 }
 
-bool exception_is_abort(uint8_t vector)
-{
-    return vector == VECTOR_DOUBLE_FAULT.number || vector == VECTOR_MACHINE_CHECK.number;
-}
-
 static void append_address(struct text_buffer *text, uint64_t address)
 {
     struct stack_place place = stack_locate(address);

@@ -28,9 +28,6 @@ const char *exception_mnemonic(uint8_t vector);
 
 bool exception_has_error_code(uint8_t vector);
 
-// Whether the interrupted code can't be continued.
-bool exception_is_abort(uint8_t vector);
-
 // The exception in words: "page fault #PF: write to 0x1000, which is not mapped", the table and
 // index that a selector error code names, ... `cr2` counts for page and double faults only.
 // Always terminates; what does not fit is cut off.

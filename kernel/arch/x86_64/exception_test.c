@@ -36,14 +36,6 @@ KTEST(exception, every_one_of_the_manual_has_name_and_mnemonic)
     KTEST_EXPECT_STREQ(test, exception_mnemonic(255), "");
 }
 
-KTEST(exception, aborts_are_double_fault_and_machine_check)
-{
-    for (unsigned vector = 0; vector < 256; vector++) {
-        KTEST_EXPECT_EQ_MSG(test, exception_is_abort((uint8_t)vector), vector == 8 || vector == 18,
-                            "vector %u", vector);
-    }
-}
-
 KTEST_ATTR(exception, page_fault_error_code_in_words, .proves = "5.3");
 KTEST(exception, page_fault_error_code_in_words)
 {

@@ -156,3 +156,17 @@ KTEST(gdt, tss_descriptor_takes_any_base)
     KTEST_EXPECT_EQ(test, gdt.entries[1], 0x9a0089bcdef00067);
     KTEST_EXPECT_EQ(test, gdt.entries[2], 0x12345678);
 }
+
+// Another table with the same descriptors: the selectors in use stay valid.
+KTEST(gdt, another_table_can_be_loaded)
+{
+    static struct gdt copy;
+    struct table_pointer before = gdt_loaded();
+    copy = *gdt_current();
+    gdt_load((struct table_pointer){.limit = 0x37, .base = (uint64_t)copy.entries});
+    struct table_pointer loaded = gdt_loaded();
+    gdt_load(before);
+    KTEST_EXPECT_EQ(test, loaded.base, (uint64_t)copy.entries);
+    KTEST_EXPECT_EQ(test, loaded.limit, 0x37);
+    KTEST_EXPECT_EQ(test, before.base, (uint64_t)gdt_current()->entries);
+}

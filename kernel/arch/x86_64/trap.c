@@ -57,29 +57,39 @@ struct trap_handlers *trap_handlers(void)
     return &handlers;
 }
 
-// Calls the vector's handler; false if there is none.
-static bool handle(struct trap_frame *frame)
+[[gnu::noreturn, gnu::noinline]] static void refuse_return(uint64_t vector)
 {
-    if (exception_has_error_code((uint8_t)frame->vector)) {
-        trap_coded_handler_t *handler = handlers.coded[frame->vector];
-        if (handler != NULL) {
-            handler(frame, frame->error);
-        }
-        return handler != NULL;
-    }
-    trap_handler_t *handler = handlers.plain[frame->vector];
-    if (handler != NULL) {
-        handler(frame);
-    }
-    return handler != NULL;
+    panic("the handler of %s returned", exception_name((uint8_t)vector));
 }
 
+[[gnu::noinline]] static void dispatch_coded(struct trap_frame *frame)
+{
+    uint64_t vector = frame->vector;
+    bool is_coded = exception_has_error_code((uint8_t)vector);
+    trap_coded_handler_t *handler = is_coded ? handlers.coded[vector] : NULL;
+    if (handler == NULL) {
+        handlers.unhandled(frame);
+        return;
+    }
+    handler(frame, frame->error);
+    if (vector == VECTOR_DOUBLE_FAULT.number) {
+        refuse_return(vector);
+    }
+}
+
+// Vectors without an error code come first, and have a path of a few instructions: they are the
+// interrupts.
 void trap_dispatch(struct trap_frame *frame)
 {
-    if (!handle(frame)) {
-        handlers.unhandled(frame);
-    } else if (exception_is_abort((uint8_t)frame->vector)) {
-        panic("the handler of %s returned", exception_name((uint8_t)frame->vector));
+    uint64_t vector = frame->vector; // the handler may change the frame
+    trap_handler_t *handler = handlers.plain[vector];
+    if (handler == NULL) {
+        dispatch_coded(frame);
+        return;
+    }
+    handler(frame);
+    if (vector == VECTOR_MACHINE_CHECK.number) {
+        refuse_return(vector);
     }
 }
 

@@ -26,6 +26,11 @@ static void note_trap(struct trap_frame *frame)
     trap_count++;
 }
 
+static void note_nothing(struct trap_frame *frame)
+{
+    (void)frame;
+}
+
 static void note_coded_trap(struct trap_frame *frame, uint64_t error)
 {
     note_trap(frame);
@@ -323,4 +328,13 @@ KTEST(trap, capture_tells_the_numbered_registers_apart)
     KTEST_EXPECT_EQ(test, frame.rcx, 3);
     KTEST_EXPECT_EQ(test, frame.rdx, 4);
     KTEST_EXPECT_EQ(test, frame.rsi, 5);
+}
+
+// What a breakpoint costs that somebody handles: there, through trap.asm, and back.
+KTEST_BENCH(trap, breakpoint_round_trip)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_nothing);
+    while (ktest_bench_next(test)) {
+        cpu_breakpoint();
+    }
 }

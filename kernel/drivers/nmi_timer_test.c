@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "drivers/nmi_timer.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/trap.h"
+#include "ktest.h"
+
+#define WAIT_MAX 100000000
+
+static uint64_t nmi_count; // changes under the waiting loops
+static bool had_expired;
+static bool is_restarting;
+
+// In the place of the tests' watchdog.
+static void count_nmi(struct trap_frame *frame)
+{
+    (void)frame;
+    had_expired = nmi_timer_has_expired();
+    __atomic_add_fetch(&nmi_count, 1, __ATOMIC_RELAXED);
+    if (is_restarting) {
+        nmi_timer_start(1);
+    }
+}
+
+static uint64_t nmis(void)
+{
+    return __atomic_load_n(&nmi_count, __ATOMIC_RELAXED);
+}
+
+static void put_back(void *handler)
+{
+    nmi_timer_stop();
+    trap_set_handler(VECTOR_NMI, *(trap_handler_t **)handler);
+}
+
+static void init(struct ktest *test)
+{
+    static trap_handler_t *before;
+    KTEST_ASSERT_TRUE(test, nmi_timer_exists());
+    nmi_timer_stop();
+    nmi_count = 0;
+    had_expired = false;
+    is_restarting = false;
+    before = trap_set_handler(VECTOR_NMI, count_nmi);
+    ktest_add_action(test, put_back, &before);
+}
+
+KTEST_SUITE(nmi_timer, .init = init);
+
+static void wait_for(uint64_t count)
+{
+    for (int i = 0; i < WAIT_MAX && nmis() < count; i++) {
+        cpu_relax();
+    }
+}
+
+KTEST(nmi_timer, comes_once_with_interrupts_off)
+{
+    cpu_disable_interrupts();
+    nmi_timer_start(1);
+    KTEST_EXPECT_FALSE(test, nmi_timer_has_expired());
+    wait_for(1);
+    KTEST_EXPECT_EQ(test, nmis(), 1);
+    KTEST_EXPECT_TRUE(test, had_expired);
+    KTEST_EXPECT_TRUE(test, nmi_timer_has_expired()); // until it is set again
+}
+
+KTEST(nmi_timer, comes_again_when_it_is_set_in_the_handler)
+{
+    is_restarting = true;
+    nmi_timer_start(1);
+    wait_for(3);
+    nmi_timer_stop();
+    KTEST_EXPECT_GE(test, nmis(), 3);
+}
+
+// The NMI of a sleeping CPU wakes it.
+KTEST(nmi_timer, ends_a_halt)
+{
+    nmi_timer_start(1);
+    __asm__ volatile("cli; hlt");
+    KTEST_EXPECT_EQ(test, nmis(), 1);
+}
+
+KTEST(nmi_timer, does_not_come_when_it_is_stopped)
+{
+    nmi_timer_start(1);
+    nmi_timer_stop();
+    for (int i = 0; i < WAIT_MAX && !nmi_timer_has_expired(); i++) {
+        cpu_relax();
+    }
+    KTEST_EXPECT_TRUE(test, nmi_timer_has_expired());
+    KTEST_EXPECT_EQ(test, nmis(), 0);
+}
+
+// The longest time fits into the counter's 16 bits.
+KTEST(nmi_timer, waits_as_long_as_it_is_told)
+{
+    nmi_timer_start(NMI_TIMER_MAX_MS);
+    nmi_timer_start(NMI_TIMER_MAX_MS); // from the beginning
+    for (int i = 0; i < 1000; i++) {
+        cpu_relax();
+    }
+    KTEST_EXPECT_FALSE(test, nmi_timer_has_expired());
+    KTEST_EXPECT_LT(test, (1193182ULL / 1000 * NMI_TIMER_MAX_MS), 1 << 16);
+}

@@ -8,6 +8,7 @@
 #include "port.h"
 
 #define LINE_MAX 1024
+#define PIECE_BYTES 16 // the FIFO of a serial port
 
 static char line[LINE_MAX];
 static size_t line_bytes;
@@ -41,12 +42,15 @@ static void put(char c)
     }
 }
 
-// Byte by byte, so that whoever comes after an interruption knows how far it had got.
+// Piece by piece, so that whoever comes after an interruption knows how far it had got. A stack that
+// overflows does so before the first byte of a piece is out.
 static void send_rest(void)
 {
     while (sent_bytes < line_bytes) {
-        ktest_port_write(&line[sent_bytes], 1);
-        sent_bytes++;
+        size_t rest_bytes = line_bytes - sent_bytes;
+        size_t piece_bytes = rest_bytes < PIECE_BYTES ? rest_bytes : PIECE_BYTES;
+        ktest_port_write(&line[sent_bytes], piece_bytes);
+        sent_bytes += piece_bytes;
     }
     is_sending = false;
 }

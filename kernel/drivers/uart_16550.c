@@ -11,7 +11,8 @@ enum uart_register {
     UART_DIVISOR_LOW = 0,
     UART_INTERRUPT_ENABLE = 1,
     UART_DIVISOR_HIGH = 1,
-    UART_FIFO_CONTROL = 2,
+    UART_FIFO_CONTROL = 2, // written
+    UART_INTERRUPT_ID = 2, // read
     UART_LINE_CONTROL = 3,
     UART_MODEM_CONTROL = 4,
     UART_LINE_STATUS = 5,
@@ -20,6 +21,8 @@ enum uart_register {
 #define LINE_CONTROL_8N1 0x03
 #define LINE_CONTROL_DIVISOR BIT(7)
 #define FIFO_CONTROL_ENABLE_AND_CLEAR 0x07
+#define INTERRUPT_ID_FIFOS GENMASK(7, 6) // both set: they work
+#define FIFO_BYTES 16
 #define MODEM_CONTROL_DTR_RTS 0x03
 #define MODEM_CONTROL_OUT2 BIT(3)
 #define MODEM_CONTROL_LOOPBACK BIT(4)
@@ -68,13 +71,15 @@ static bool loopback_works(struct uart *uart)
 
 enum error uart_init(struct uart *uart, enum uart_base base)
 {
-    *uart = (struct uart){.base = base, .polls_max = POLLS_MAX};
+    *uart = (struct uart){.base = base, .polls_max = POLLS_MAX, .fifo_bytes = 1};
     write_register(uart, UART_INTERRUPT_ENABLE, 0);
     write_register(uart, UART_LINE_CONTROL, (uint8_t)LINE_CONTROL_DIVISOR);
     write_register(uart, UART_DIVISOR_LOW, DIVISOR_115200);
     write_register(uart, UART_DIVISOR_HIGH, 0);
     write_register(uart, UART_LINE_CONTROL, LINE_CONTROL_8N1);
     write_register(uart, UART_FIFO_CONTROL, FIFO_CONTROL_ENABLE_AND_CLEAR);
+    uint8_t fifos = read_register(uart, UART_INTERRUPT_ID) & INTERRUPT_ID_FIFOS;
+    uart->fifo_bytes = fifos == INTERRUPT_ID_FIFOS ? FIFO_BYTES : 1;
     if (!loopback_works(uart)) {
         return ENODEV;
     }
@@ -82,16 +87,27 @@ enum error uart_init(struct uart *uart, enum uart_base base)
     return OK;
 }
 
+// As many bytes as the transmitter takes at once.
+static void send_piece(struct uart *uart, const char *bytes, size_t size_bytes)
+{
+    uint32_t polls_max = uart->is_stuck ? 1 : uart->polls_max;
+    uart->is_stuck = !wait_for(uart, LINE_STATUS_CAN_SEND, polls_max);
+    if (uart->is_stuck) {
+        uart->dropped_bytes += size_bytes;
+        return;
+    }
+    for (size_t i = 0; i < size_bytes; i++) {
+        write_register(uart, UART_DATA, (uint8_t)bytes[i]);
+    }
+}
+
 void uart_send(struct uart *uart, const char *bytes, size_t size_bytes)
 {
-    for (size_t i = 0; i < size_bytes; i++) {
-        uint32_t polls_max = uart->is_stuck ? 1 : uart->polls_max;
-        uart->is_stuck = !wait_for(uart, LINE_STATUS_CAN_SEND, polls_max);
-        if (uart->is_stuck) {
-            uart->dropped_bytes++;
-        } else {
-            write_register(uart, UART_DATA, (uint8_t)bytes[i]);
-        }
+    while (size_bytes > 0) {
+        size_t piece_bytes = size_bytes < uart->fifo_bytes ? size_bytes : uart->fifo_bytes;
+        send_piece(uart, bytes, piece_bytes);
+        bytes += piece_bytes;
+        size_bytes -= piece_bytes;
     }
 }
 
@@ -111,10 +127,13 @@ void uart_flush(struct uart *uart)
 
 void uart_write_text(void *uart, const char *bytes, size_t size_bytes)
 {
+    size_t sent = 0;
     for (size_t i = 0; i < size_bytes; i++) {
         if (bytes[i] == '\n') {
-            uart_send(uart, "\r", 1);
+            uart_send(uart, &bytes[sent], i - sent);
+            uart_send(uart, "\r\n", 2);
+            sent = i + 1;
         }
-        uart_send(uart, &bytes[i], 1);
     }
+    uart_send(uart, &bytes[sent], size_bytes - sent);
 }

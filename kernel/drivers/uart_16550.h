@@ -17,8 +17,9 @@ enum uart_base {
 
 struct uart {
     enum uart_base base;
-    uint32_t polls_max;     // how often the line status is read before a byte is given up
-    bool is_stuck;          // the last byte was given up: the next one is not waited for
+    uint32_t polls_max;     // how often the line status is read before bytes are given up
+    size_t fifo_bytes;      // what the empty transmitter takes at once, at least 1
+    bool is_stuck;          // the last bytes were given up: the next ones are not waited for
     uint64_t dropped_bytes; // given up
 };
 
@@ -26,7 +27,7 @@ struct uart {
 // ENODEV if it does not come back.
 enum error uart_init(struct uart *uart, enum uart_base base);
 
-// Waits a bounded time for the transmitter before each byte: long enough for whoever reads at the
+// Waits a bounded time until the transmitter is empty before each FIFO's worth of bytes: long enough for whoever reads at the
 // other end of a virtual port to be held up, and once only if nobody does. Takes no lock: the
 // caller has the port to itself. In any context.
 void uart_send(struct uart *uart, const char *bytes, size_t size_bytes);

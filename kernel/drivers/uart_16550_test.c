@@ -75,7 +75,7 @@ KTEST(uart, sent_bytes_come_back_in_loopback)
 KTEST_ATTR(uart, waiting_for_the_transmitter_is_bounded, .proves = "4.3.1");
 KTEST(uart, waiting_for_the_transmitter_is_bounded)
 {
-    struct uart uart = {.base = (enum uart_base)(SCRATCH - 5), .polls_max = 1000};
+    struct uart uart = {.base = (enum uart_base)(SCRATCH - 5), .polls_max = 1000, .fifo_bytes = 2};
     port_write8(SCRATCH, 0);
     uart_send(&uart, "\x07\x07", 2);
     KTEST_EXPECT_EQ(test, uart.dropped_bytes, 2);
@@ -84,9 +84,45 @@ KTEST(uart, waiting_for_the_transmitter_is_bounded)
 
 KTEST(uart, port_that_becomes_ready_again_sends_again)
 {
-    struct uart uart = {.base = (enum uart_base)(SCRATCH - 5), .polls_max = 1000, .is_stuck = true};
+    struct uart uart = {.base = (enum uart_base)(SCRATCH - 5),
+                        .polls_max = 1000,
+                        .fifo_bytes = 1,
+                        .is_stuck = true};
     port_write8(SCRATCH, 0x20);
     uart_send(&uart, "\x07", 1);
     KTEST_EXPECT_EQ(test, uart.dropped_bytes, 0);
     KTEST_EXPECT_FALSE(test, uart.is_stuck);
+}
+
+// The FIFO takes 16 bytes at once and no more: then the transmitter has to be empty again.
+KTEST(uart, longer_text_comes_back_in_loopback_byte_by_byte)
+{
+    static const char text[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    struct uart uart;
+    char received[sizeof(text)] = "";
+    KTEST_ASSERT_EQ(test, uart_init(&uart, UART_COM1), OK);
+    KTEST_EXPECT_EQ(test, uart.fifo_bytes, 16);
+    port_write8(COM1_MODEM_CONTROL, 0x13);
+
+    for (size_t sent = 0; sent < sizeof(text) - 1; sent += 12) { // the receiver holds 16
+        uart_send(&uart, &text[sent], 12);
+        for (size_t i = 0; i < 12; i++) {
+            uart_try_receive(&uart, (uint8_t *)&received[sent + i]);
+        }
+    }
+    port_write8(COM1_MODEM_CONTROL, 0x0b);
+
+    KTEST_EXPECT_STREQ(test, received, text);
+    KTEST_EXPECT_EQ(test, uart.dropped_bytes, 0);
+}
+
+KTEST(uart, pieces_are_as_large_as_the_fifo)
+{
+    struct uart uart = {.base = (enum uart_base)(SCRATCH - 5), .polls_max = 1000, .fifo_bytes = 16};
+    port_write8(SCRATCH, 0);
+    uart_send(&uart, "0123456789abcdefghijklmnopqrstuvwxyz",
+              36); // each piece is given up as a whole
+    KTEST_EXPECT_EQ(test, uart.dropped_bytes, 36);
+    uart_send(&uart, "", 0);
+    KTEST_EXPECT_EQ(test, uart.dropped_bytes, 36);
 }

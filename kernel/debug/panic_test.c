@@ -117,7 +117,6 @@ KTEST(panic, works_in_an_exception_handler)
 KTEST_ATTR(panic, prints_an_exception_in_words, .outcome = KTEST_FAULT(UD));
 KTEST(panic, prints_an_exception_in_words)
 {
-    KTEST_ARM(test);
     struct trap_frame frame = {.vector = 6, .rax = 0x4711};
     uint64_t rbp = (uint64_t)__builtin_frame_address(0);
     trap_capture(&frame);
@@ -125,6 +124,7 @@ KTEST(panic, prints_an_exception_in_words)
     frame.rax = 0x4711;
     frame.rbp = rbp;
     panic_report_trap(log_emergency_writer(), &frame);
+    KTEST_ARM(test);
     __asm__ volatile("ud2");
 }
 
@@ -145,9 +145,9 @@ KTEST_ATTR(panic, prints_the_locks_that_are_held,
 KTEST(panic, prints_the_locks_that_are_held)
 {
     static const struct writer console = {.write = lock_while_locked};
-    KTEST_ARM(test);
     extra_console = &console;
     log_add_console(&console);
+    KTEST_ARM(test);
     println("x");
 }
 
@@ -169,10 +169,10 @@ KTEST_ATTR(panic, within_a_panic_is_said_in_one_line, .outcome = KTEST_PANIC("se
 KTEST(panic, within_a_panic_is_said_in_one_line)
 {
     static const struct writer console = {.write = panic_in_report};
-    KTEST_ARM(test);
     extra_console = &console;
     has_panicked = false;
     log_add_console(&console);
+    KTEST_ARM(test);
     panic("first");
 }
 

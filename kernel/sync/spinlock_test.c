@@ -181,9 +181,9 @@ KTEST_ATTR(spinlock, unlocking_out_of_order_panics,
            .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"));
 KTEST(spinlock, unlocking_out_of_order_panics)
 {
-    KTEST_ARM(test);
     irq_state_t state = spinlock_lock(&outer);
     (void)spinlock_lock(&inner);
+    KTEST_ARM(test);
     spinlock_unlock(&outer, state);
 }
 

@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#include "dialect.h"
+
+KTEST_BEGIN_C
+
 struct ktest_context {
     uint64_t rbx, rbp, r12, r13, r14, r15;
     uint64_t rsp, rip, rflags;
@@ -26,3 +30,5 @@ __attribute__((noreturn)) void ktest_context_restore(const struct ktest_context 
 
 // Calls function(argument) on another stack, of which `stack_top` (16-byte aligned) is the end.
 void ktest_context_call(void *stack_top, void (*function)(void *), void *argument);
+
+KTEST_END_C

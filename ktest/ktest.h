@@ -6,13 +6,17 @@
 // section .ktests. ktest_run() sorts the records, runs the selected ones and reports each on the
 // protocol port (docs/protocol.md); the harness reads the same records from the ELF file and
 // believes nothing that does not agree with them. The words and the order of arguments are those
-// of KUnit and ztest. The header is C11; it needs nothing but the compiler's own headers.
+// of KUnit and ztest. The header is C11 and C++17, and needs nothing but the compiler's own headers.
 // docs/ktest.md teaches it.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "dialect.h"
+
+KTEST_BEGIN_C
 
 #define KTEST_NORETURN __attribute__((noreturn))
 #define KTEST_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
@@ -43,11 +47,11 @@ struct ktest_range {
 
 // The harness reads this layout from the ELF file: keep it in step with harness/judge/elf.py.
 struct ktest_outcome {
+    uint32_t kind;           // enum ktest_outcome_kind
+    uint32_t vector;         // FAULT: 0..31
     uint64_t error;          // FAULT: the error code that is expected in the bits of `mask`
     uint64_t mask;           // FAULT: bits of the error code that are compared; 0 stands for all
     struct ktest_range addr; // FAULT: where the faulting address (CR2) has to lie
-    uint32_t kind;           // enum ktest_outcome_kind
-    uint32_t vector;         // FAULT: 0..31
     uint32_t ist;            // FAULT: the interrupt stack it has to arrive on, 1..7; 0: any
     uint32_t reserved;
     const char *text;   // PANIC: the whole message; '*' and '?' are wildcards
@@ -201,23 +205,22 @@ struct ktest_record {
 #define KTEST_ID_(prefix_, suite_, name_) ktest_##prefix_##_##suite_##__##name_
 
 // The section holds pointers, not records: compilers align larger objects, which would leave holes.
-#define KTEST_REGISTER_(id_, ...)                                                                  \
+#define KTEST_REGISTER_(id_, kind_, suite_, name_, param_count_, run_, attr_, ops_, describe_)     \
     static const struct ktest_record id_##_record = {                                              \
-        .magic = KTEST_RECORD_MAGIC, .file = __FILE__, .line = __LINE__, __VA_ARGS__};             \
+        KTEST_RECORD_MAGIC, kind_, suite_, name_, __FILE__, __LINE__,                              \
+        param_count_,       run_,  attr_,  ops_,  describe_};                                      \
     static const struct ktest_record *id_##_pointer                                                \
         __attribute__((section(".ktests"), used)) = &id_##_record
 
 // KTEST(suite, name) { ... }: a test. Its attributes, if any, stand before or behind it.
-// The attributes are a tentative definition here, which KTEST_ATTR completes: legal C, but some
-// warning lists call it redundant.
 #define KTEST(suite_, name_)                                                                       \
-    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_CASE)          \
+    KTEST_CASE_(KTEST_RECORD_CASE, suite_, name_, 0, NULL)                                         \
     static void KTEST_ID_(run, suite_, name_)(struct ktest * test)
 
 // KTEST_BENCH(suite, name) { set up; while (ktest_bench_next(test)) { ... } check }: a benchmark.
 // Runs only when benchmarks are asked for (harness/run.py --bench); reports cycles per turn.
 #define KTEST_BENCH(suite_, name_)                                                                 \
-    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_BENCH)         \
+    KTEST_CASE_(KTEST_RECORD_BENCH, suite_, name_, 0, NULL)                                        \
     static void KTEST_ID_(run, suite_, name_)(struct ktest * test)
 
 // KTEST_PARAM(suite, name, params, describe) { ... }: a test for each element of the array
@@ -226,16 +229,16 @@ struct ktest_record {
 #define KTEST_PARAM(suite_, name_, params_, describe_)                                             \
     static void KTEST_ID_(body, suite_, name_)(struct ktest * test,                                \
                                                const __typeof__((params_)[0]) *param);             \
-    static void KTEST_ID_(describe, suite_, name_)(size_t index, char *text, size_t size_bytes)    \
+    static void KTEST_ID_(describe, suite_, name_)(size_t ktest_index_, char *ktest_text_,         \
+                                                   size_t ktest_size_)                             \
     {                                                                                              \
-        void (*describe)(const __typeof__((params_)[0]) *, char *, size_t) = (describe_);          \
-        if (describe != NULL) {                                                                    \
-            describe(&(params_)[index], text, size_bytes);                                         \
+        void (*ktest_describe_)(const __typeof__((params_)[0]) *, char *, size_t) = (describe_);   \
+        if (ktest_describe_ != NULL) {                                                             \
+            ktest_describe_(&(params_)[ktest_index_], ktest_text_, ktest_size_);                   \
         }                                                                                          \
     }                                                                                              \
-    KTEST_CASE_(KTEST_ID_(case, suite_, name_), suite_, name_, .kind = KTEST_RECORD_CASE,          \
-                .param_count = sizeof(params_) / sizeof((params_)[0]),                             \
-                .describe = KTEST_ID_(describe, suite_, name_))                                    \
+    KTEST_CASE_(KTEST_RECORD_CASE, suite_, name_, sizeof(params_) / sizeof((params_)[0]),          \
+                KTEST_ID_(describe, suite_, name_))                                                \
     static void KTEST_ID_(run, suite_, name_)(struct ktest * test)                                 \
     {                                                                                              \
         KTEST_ID_(body, suite_, name_)(test, &(params_)[ktest_param_index(test)]);                 \
@@ -243,25 +246,27 @@ struct ktest_record {
     static void KTEST_ID_(body, suite_, name_)(struct ktest * test,                                \
                                                const __typeof__((params_)[0]) *param)
 
-#define KTEST_CASE_(id_, suite_, name_, ...)                                                       \
-    static ktest_function_t KTEST_ID_(run, suite_, name_);                                         \
+#define KTEST_CASE_(kind_, suite_, name_, param_count_, describe_)                                 \
     _Pragma("GCC diagnostic push")                                                                 \
     _Pragma("GCC diagnostic ignored \"-Wredundant-decls\"")                                        \
-    static const struct ktest_attr KTEST_ID_(attr, suite_, name_);                                 \
+    static ktest_function_t KTEST_ID_(run, suite_, name_);                                         \
+    KTEST_DECLARE_ATTR_(suite_, name_)                                                             \
     _Pragma("GCC diagnostic pop")                                                                  \
-    KTEST_REGISTER_2_(id_, .suite = #suite_, .name = #name_, .run = KTEST_ID_(run, suite_, name_), \
-                      .attr = &KTEST_ID_(attr, suite_, name_), __VA_ARGS__);
+    KTEST_REGISTER_2_(KTEST_ID_(case, suite_, name_), kind_, #suite_, #name_, param_count_,        \
+                      KTEST_ID_(run, suite_, name_), &KTEST_ID_(attr, suite_, name_), NULL,        \
+                      describe_);
 #define KTEST_REGISTER_2_(id_, ...) KTEST_REGISTER_(id_, __VA_ARGS__)
 
 // KTEST_ATTR(suite, name, .outcome = ..., .proves = "5.11"): attributes of a test of this file.
-#define KTEST_ATTR(suite_, name_, ...)                                                             \
-    static const struct ktest_attr KTEST_ID_(attr, suite_, name_) = {__VA_ARGS__}
+// In C++, fields come in the order of their declaration, and in place of KTEST_QUIRKS stands
+// .quirk_count = N, .quirks = an array.
+#define KTEST_ATTR(suite_, name_, ...) KTEST_DEFINE_ATTR_(suite_, name_, __VA_ARGS__)
 
 // KTEST_SUITE(suite, .init = ..., .exit = ...): fixtures for every test named suite.*.
 #define KTEST_SUITE(suite_, ...)                                                                   \
-    static const struct ktest_suite_ops ktest_ops_##suite_ = {__VA_ARGS__};                        \
-    KTEST_REGISTER_(ktest_suite_##suite_, .kind = KTEST_RECORD_SUITE, .suite = #suite_,            \
-                    .ops = &ktest_ops_##suite_)
+    KTEST_DEFINE_OPS_(ktest_ops_##suite_, __VA_ARGS__)                                             \
+    KTEST_REGISTER_(ktest_suite_##suite_, KTEST_RECORD_SUITE, #suite_, NULL, 0, NULL, NULL,        \
+                    &ktest_ops_##suite_, NULL)
 
 // --- While a test runs -------------------------------------------------------------------------
 
@@ -297,5 +302,7 @@ void ktest_stub(struct ktest *test, uintptr_t function, uintptr_t replacement);
 // One more turn of a benchmark's loop: warms up, finds out how many turns make a sample, measures
 // the samples, and is false when it has them.
 bool ktest_bench_next(struct ktest *test);
+
+KTEST_END_C
 
 #include "ktest_check.h"

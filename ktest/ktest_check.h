@@ -11,6 +11,8 @@
 #include "context.h"
 #include "ktest.h"
 
+KTEST_BEGIN_C
+
 enum ktest_severity { KTEST_EXPECT, KTEST_ASSERT, KTEST_ASSUME };
 enum ktest_relation { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE };
 
@@ -23,34 +25,6 @@ struct ktest_site {
     const char *left;
     const char *right;
 };
-
-// An integer of any type, so that comparing -1 with 1u says what it should.
-struct ktest_int {
-    uint64_t bits; // two's complement
-    bool is_negative;
-};
-
-static inline struct ktest_int ktest_int_signed(int64_t value)
-{
-    struct ktest_int result = {(uint64_t)value, value < 0};
-    return result;
-}
-
-static inline struct ktest_int ktest_int_unsigned(uint64_t value)
-{
-    struct ktest_int result = {value, false};
-    return result;
-}
-
-#define KTEST_INT_(value_)                                                                         \
-    _Generic((value_), signed char                                                                 \
-             : ktest_int_signed, char                                                              \
-             : ktest_int_signed, short                                                             \
-             : ktest_int_signed, int                                                               \
-             : ktest_int_signed, long                                                              \
-             : ktest_int_signed, long long                                                         \
-             : ktest_int_signed, default                                                           \
-             : ktest_int_unsigned)(value_)
 
 void ktest_check_bool(struct ktest *test, const struct ktest_site *site, bool value, bool expected,
                       const char *format, ...) KTEST_PRINTF(5, 6);
@@ -98,6 +72,8 @@ void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt);
 const struct ktest_fault *ktest_last_fault(const struct ktest *test);
 
 void ktest_arm(struct ktest *test, const struct ktest_site *site);
+
+KTEST_END_C
 
 // The next thing that happens is the end that the test declares.
 #define KTEST_ARM(test_)                                                                           \

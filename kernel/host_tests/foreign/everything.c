@@ -2,7 +2,7 @@
 //
 // Everything that ktest.h offers, once, in the words that C and C++ have in common: test_port.py
 // compiles it as both, with every compiler that it finds, and compares the records.
-#include "ktest.h"
+#include "ktest/ktest.h"
 
 enum colour { RED, GREEN = 200 };
 typedef unsigned char byte_t;

@@ -6,7 +6,7 @@
 // section .ktests. ktest_run() sorts the records, runs the selected ones and reports each on the
 // protocol port (docs/protocol.md); the harness reads the same records from the ELF file and
 // believes nothing that does not agree with them. The words and the order of arguments are those
-// of KUnit and ztest. The header is C11 and C++17, and needs nothing but the compiler's own headers.
+// of KUnit and ztest. The header is C11 and C++17; it needs only the compiler's own headers.
 // docs/ktest.md teaches it.
 #pragma once
 

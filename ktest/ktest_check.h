@@ -2,8 +2,8 @@
 //
 // The checks of ktest.h, which includes this.
 //
-// KTEST_EXPECT_* notes a failure and goes on; KTEST_ASSERT_* ends the test; KTEST_ASSUME_* skips it.
-// They show the values of both sides with file and line, and evaluate each argument once. With
+// KTEST_EXPECT_* notes a failure and goes on; KTEST_ASSERT_* ends the test; KTEST_ASSUME_* skips
+// it. They show the values of both sides with file and line, and evaluate each argument once. With
 // _MSG, a message in printf's form follows. A test that passes without one check is an error: it
 // asserted nothing.
 #pragma once

@@ -22,7 +22,8 @@ from conftest import ROOT, output
 from test_build import compiles
 
 FOREIGN = ROOT / "kernel/host_tests/foreign"
-FREESTANDING = ("-Wall", "-Wextra", "-pedantic", "-Werror", "-ffreestanding", "-fno-pic", "-fno-pie")
+FREESTANDING = ("-Wall", "-Wextra", "-pedantic", "-Werror", "-ffreestanding", "-fno-pic",
+                "-fno-pie")
 KERNEL = (*FREESTANDING, "-O1", "-fno-stack-protector", "-mno-red-zone", "-mgeneral-regs-only",
           "-ffunction-sections", "-fdata-sections")
 CXX = ("-x", "c++", "-fno-exceptions", "-fno-rtti")

@@ -38,8 +38,9 @@ static inline struct ktest_int ktest_int_unsigned(uint64_t value)
     return result;
 }
 
+// A fraction does not compile: it would be compared without what stands behind the point.
 #define KTEST_INT_(value_)                                                                         \
-    _Generic((value_), signed char                                                                 \
+    _Generic((value_), float : 0, double : 0, long double : 0, signed char                         \
              : ktest_int_signed, char                                                              \
              : ktest_int_signed, short                                                             \
              : ktest_int_signed, int                                                               \
@@ -68,6 +69,9 @@ template <typename T> inline struct ktest_int ktest_int_of(T value)
     struct ktest_int result = {static_cast<uint64_t>(value), value < static_cast<T>(0)};
     return result;
 }
+struct ktest_int ktest_int_of(float) = delete;
+struct ktest_int ktest_int_of(double) = delete;
+struct ktest_int ktest_int_of(long double) = delete;
 
 // Designated initializers came with C++20; gcc and clang have always taken them.
 #define KTEST_DESIGNATED_BEGIN_                                                                    \

@@ -21,6 +21,7 @@ from judge.model import Outcome, OutcomeKind, Test
 from conftest import ROOT, output
 from test_build import compiles
 
+MANUAL = ROOT / "docs/ktest.md"
 FOREIGN = ROOT / "kernel/host_tests/foreign"
 FREESTANDING = ("-Wall", "-Wextra", "-pedantic", "-Werror", "-ffreestanding", "-fno-pic",
                 "-fno-pie")
@@ -29,7 +30,7 @@ KERNEL = (*FREESTANDING, "-O1", "-fno-stack-protector", "-mno-red-zone", "-mgene
 CXX = ("-x", "c++", "-fno-exceptions", "-fno-rtti")
 C_COMPILERS = ("gcc", "clang")
 LANGUAGES = [(compiler, standard) for compiler, standards in (
-    ("gcc", ("c11", "gnu2x")), ("clang", ("c11", "gnu2x")),
+    ("gcc", ("c11",)), ("clang", ("c11",)),
     ("g++", ("c++17", "c++20")), ("clang++", ("c++17", "c++20")),
 ) for standard in standards]
 TOTALS = re.compile(r"^#:ktest_totals tests=(\d+) pass=(\d+) skip=0 fail=(\d+) error=0 ")
@@ -103,6 +104,8 @@ MISTAKES: Dict[str, Tuple[str, str]] = {
                              "KTEST(s, t) { (void)test; }", "KTEST_VECTOR_XX"),
     "a message that does not fit": ('KTEST(s, t) { KTEST_EXPECT_TRUE_MSG(test, true, "%s", 1); }',
                                     "format"),
+    "fractions compared as integers": ("KTEST(s, t) { KTEST_EXPECT_EQ(test, 0.5, 0.25); }",
+                                       "not a function|deleted function"),
     "a stub of another type": ("int f(int); int g(long); "
                                "KTEST(s, t) { KTEST_STUB(test, f, g); }", "incompatible|invalid"
                                "|cannot initialize"),
@@ -118,6 +121,37 @@ def test_mistakes_do_not_compile(mistake: str, compiler: str, standard: str) -> 
                "-S", "-o", "/dev/null", "-")
     assert re.search(words, complaints(require(compiler), *options,
                                        text=f'#include "ktest/ktest.h"\n{source}\n'))
+
+
+# --- The manual -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind, compiler, standard", [
+    ("c", "gcc", "c11"), ("c", "clang", "c11"), ("cpp", "g++", "c++17"),
+    ("cpp", "clang++", "c++17")])
+def test_samples_of_the_manual_compile(kind: str, compiler: str, standard: str) -> None:
+    """All of one language as one source; its lines count as those of docs/ktest.md."""
+    text, count = samples(kind)
+    assert count >= {"c": 12, "cpp": 1}[kind]
+    assert complaints(require(compiler), "-x", "c", *language(standard), *FREESTANDING,
+                      f"-I{ROOT}", "-S", "-o", "/dev/null", "-", text=text) == ""
+
+
+def test_manual_names_what_there_is() -> None:
+    headers = "".join(path.read_text() for path in (ROOT / "ktest").glob("*.[hl]*"))
+    words = re.findall(r"\bKTEST_\w+\b(?!…)|\bktest_\w+\b(?!…)", MANUAL.read_text())
+    assert len(words) > 100
+    assert not {word for word in words if not re.search(rf"\b{word}\b", headers)}
+
+
+def samples(kind: str) -> Tuple[str, int]:
+    lines: List[str] = []
+    count, is_inside = 0, False
+    for line in MANUAL.read_text().splitlines():
+        starts, is_inside = line == f"```{kind}", is_inside and line != "```"
+        lines.append(line if is_inside else "")
+        count += starts
+        is_inside |= starts
+    return '#line 1 "docs/ktest.md"\n' + "\n".join(lines) + "\n", count
 
 
 # --- A foreign kernel -----------------------------------------------------------------------------

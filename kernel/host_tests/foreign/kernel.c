@@ -9,7 +9,7 @@
 
 enum { SYS_WRITE = 1, SYS_EXIT_GROUP = 231 };
 
-void kernel_main(void);
+__attribute__((used)) void kernel_main(void);
 
 __asm__(".globl _start\n"
         "_start:\n"

@@ -168,12 +168,12 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     @lru_cache(maxsize=None)
     def compiled(compiler: str) -> Path:
-        folder = root / compiler
+        folder = root / require(compiler)
         folder.mkdir()
         ktest = [path for path in (root / "ktest").glob("*.c") if not path.stem.endswith("_test")]
         kernel = [root / "kernel" / f"{name}.c" for name in ("kernel", "memory", "kernel_test",
                                                              "failing_test")]
-        assert complaints("env", "-C", folder, require(compiler), "-std=c11", *KERNEL,
+        assert complaints("env", "-C", folder, compiler, "-std=c11", *KERNEL,
                           "-nostdinc", "-isystem", own_headers(compiler), f"-I{root}", "-c",
                           *ktest, *kernel) == ""
         return folder

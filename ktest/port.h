@@ -10,6 +10,8 @@
 
 #include "ktest.h"
 
+KTEST_BEGIN_C
+
 // --- To be written -----------------------------------------------------------------------------
 
 // Sends bytes on the protocol port, all of them, without taking a lock: it is called in fault
@@ -127,6 +129,8 @@ void ktest_on_fault(const struct ktest_fault *fault);
 // From the kernel's panic, when it has said what it had to say. Does not return.
 KTEST_NORETURN void ktest_on_panic(const struct ktest_panic *panic);
 
-// From the kernel's NMI handler, for the watchdog's NMI and for one that came from outside. Does not
-// return if a test runs and can be ended now.
+// From the kernel's NMI handler, for the watchdog's NMI and for one that came from outside. Does
+// not return if a test runs and can be ended now.
 void ktest_on_overdue(const struct ktest_fault *where);
+
+KTEST_END_C

@@ -105,7 +105,8 @@ const struct ktest_invariant *const *ktest_port_invariants(void)
     return kernel_invariants;
 }
 
-// Code is read-only, and its alias in the direct map too: with WP clear the CPU writes nevertheless.
+// Code is read-only, and its alias in the direct map too: with WP clear the CPU writes
+// nevertheless.
 void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes)
 {
     irq_state_t state = irq_save();

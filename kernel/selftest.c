@@ -244,7 +244,7 @@ KTEST(opposite, triple_fault)
     __asm__ volatile("ud2");
 }
 
-// --- Declarations that do not hold ----------------------------------------------------------------
+// --- Declarations that do not hold -------------------------------------------------------------
 
 KTEST_ATTR(opposite, fault_that_was_not_armed, .outcome = KTEST_FAULT(UD));
 KTEST(opposite, fault_that_was_not_armed)
@@ -319,7 +319,7 @@ KTEST(opposite, known_bug_that_asserts_nothing)
     (void)test;
 }
 
-// --- Statements that do not end as they should ----------------------------------------------------
+// --- Statements that do not end as they should -------------------------------------------------
 
 KTEST(opposite, attempt_with_another_vector)
 {
@@ -359,7 +359,7 @@ KTEST(opposite, fault_behind_an_attempt)
     __asm__ volatile("ud2");
 }
 
-// --- Other ways to be wrong -----------------------------------------------------------------------
+// --- Other ways to be wrong --------------------------------------------------------------------
 
 KTEST(opposite, assumption_that_fails)
 {

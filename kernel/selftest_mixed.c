@@ -221,6 +221,19 @@ KTEST(mixed_b, fails_by_smashed_return_address)
     }
 }
 
+// The statement overwrites what lies behind it: going on there faults once more.
+KTEST(mixed_a, fails_by_smashing_the_stack_in_an_attempt)
+{
+    KTEST_EXPECT_FAULT(test, UD, 0, {
+        uint64_t *word = __builtin_frame_address(0);
+        const uint64_t *end = (const uint64_t *)stack_top(BOOT_STACK_TEST);
+        while (word < end) {
+            *word++ = 0x4141414141414141;
+        }
+        __asm__ volatile("movq %0, %%rbp\n\tud2" : : "r"(0x4141414141414141));
+    });
+}
+
 KTEST(mixed_c, fails_by_smashing_the_stack_beyond_its_end)
 {
     FINE(test);
@@ -462,6 +475,16 @@ KTEST(mixed_b, fails_by_reset_and_costs_a_boot)
     FINE(test);
     port_write8(KEYBOARD_CONTROLLER, RESET_PULSE);
     cpu_halt_forever();
+}
+
+// The frames that the test would return to lie on the boot stack.
+KTEST(mixed_a, fails_by_smashing_the_runner_and_costs_a_boot)
+{
+    FINE(test);
+    for (uint64_t at = stack_top(BOOT_STACK_MAIN) - 4096; at < stack_top(BOOT_STACK_MAIN);
+         at += 8) {
+        *(volatile uint64_t *)at = 0x4242424242424242;
+    }
 }
 
 KTEST(mixed_c, fails_by_death_in_a_change_and_costs_a_boot)

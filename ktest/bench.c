@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Benchmarks: cycles per turn of a loop. First the number of turns is doubled until a sample is long
-// enough for the clock, which warms up caches and the emulator's translations; then samples are
-// taken. What the loop itself costs is measured the same way, and subtracted.
+// Benchmarks: cycles per turn of a loop. First the number of turns is doubled until a sample is
+// long enough for the clock, which warms up caches and the emulator's translations; then samples
+// are taken. What the loop itself costs is measured the same way, and subtracted.
 #include "format.h"
 #include "port.h"
 #include "runner.h"

@@ -13,6 +13,7 @@
 #define STACK_RESERVE_BYTES 1024
 
 static struct ktest *current;
+static bool is_abandoning;
 
 struct ktest *ktest_current(void)
 {
@@ -21,6 +22,10 @@ struct ktest *ktest_current(void)
 
 void ktest_abandon(struct ktest *test, enum ktest_ending ending)
 {
+    if (is_abandoning) { // the way back to the runner led here again: its stack is broken
+        ktest_port_exit(KTEST_EXIT_PANIC);
+    }
+    is_abandoning = true;
     test->ending = ending;
     ktest_context_restore(&test->context);
 }
@@ -37,7 +42,8 @@ void ktest_recover(struct ktest *test, const struct ktest_mark *mark)
     }
 }
 
-// The first word from the low end that is in use. Eight at a time: it is called after each function.
+// The first word from the low end that is in use. Eight at a time: it is called after each
+// function.
 static uint64_t *first_used(uint64_t *word, uint64_t *end)
 {
     for (; end - word >= 8; word += 8) {
@@ -118,6 +124,7 @@ enum ktest_ending ktest_call(struct ktest *test, void (*function)(void *), void 
     test->ending = KTEST_ENDING_RETURNED;
     ktest_port_mark(&mark);
     run(test, end, function, argument);
+    is_abandoning = false;
     current = NULL;
     ktest_port_watchdog_stop();
     stream_release();

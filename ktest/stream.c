@@ -42,8 +42,8 @@ static void put(char c)
     }
 }
 
-// Piece by piece, so that whoever comes after an interruption knows how far it had got. A stack that
-// overflows does so before the first byte of a piece is out.
+// Piece by piece, so that whoever comes after an interruption knows how far it had got. A stack
+// that overflows does so before the first byte of a piece is out.
 static void send_rest(void)
 {
     while (sent_bytes < line_bytes) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Mode 0 of the timer: its output goes high when the count is over and stays so until it is set
-// again, which makes a lost NMI visible and a stray one too. Sources: Intel 8254 data sheet (control
-// word, read-back command); Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data, redirection).
+// again, which makes a lost NMI visible and a stray one too. Sources: Intel 8254 data sheet
+// (control word, read-back command); Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data,
+// redirection).
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One NMI after a while: the interval timer's channel 0, which the I/O APIC delivers as NMI, so that
-// it comes with interrupts off too. For the watchdog of the tests.
+// One NMI after a while: the interval timer's channel 0, which the I/O APIC delivers as NMI, so
+// that it comes with interrupts off too. For the watchdog of the tests.
 #pragma once
 
 #include <stdbool.h>

@@ -27,9 +27,9 @@ struct uart {
 // ENODEV if it does not come back.
 enum error uart_init(struct uart *uart, enum uart_base base);
 
-// Waits a bounded time until the transmitter is empty before each FIFO's worth of bytes: long enough for whoever reads at the
-// other end of a virtual port to be held up, and once only if nobody does. Takes no lock: the
-// caller has the port to itself. In any context.
+// Waits a bounded time until the transmitter is empty before each FIFO's worth of bytes: long
+// enough for whoever reads at the other end of a virtual port to be held up, and once only if
+// nobody does. Takes no lock: the caller has the port to itself. In any context.
 void uart_send(struct uart *uart, const char *bytes, size_t size_bytes);
 
 // A received byte, if there is one. Never waits.

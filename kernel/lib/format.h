@@ -2,8 +2,9 @@
 //
 // The one formatter: the same code prints to serial, to the screen and into memory.
 //
-// Callable in any context: it allocates nothing, takes no lock, does not recurse and needs 650 bytes
-// of stack (1,400 at -O0) apart from the writer. The compiler checks formats against arguments.
+// Callable in any context: it allocates nothing, takes no lock, does not recurse and needs 650
+// bytes of stack (1,400 at -O0) apart from the writer. The compiler checks formats against
+// arguments.
 //
 //     %[flags][width][.precision][length]conversion
 //
@@ -45,8 +46,8 @@ struct writer {
 [[gnu::format(printf, 3, 0)]] size_t format_vbuffer(char *buffer, size_t size_bytes,
                                                     const char *format, va_list arguments);
 
-// Text that is put together piece by piece: {buffer, sizeof(buffer), 0}. Always terminated after the
-// first piece; what does not fit is cut off.
+// Text that is put together piece by piece: {buffer, sizeof(buffer), 0}. Always terminated after
+// the first piece; what does not fit is cut off.
 struct text_buffer {
     char *text;
     size_t size_bytes; // at least 1

@@ -4,6 +4,7 @@
 // reported, and the test abandoned.
 #include "format.h"
 #include "port.h"
+#include "report.h"
 #include "runner.h"
 #include "select.h"
 #include "stream.h"
@@ -25,8 +26,9 @@ static void report_state(const struct ktest_machine_state *state)
     stream_end();
 }
 
-static void report_fault(const struct ktest_fault *fault, const char *words)
+static void report_fault(struct ktest *test, const struct ktest_fault *fault, const char *words)
 {
+    report_param(test, "");
     struct ktest_machine_state state = ktest_port_inspect(fault->frame);
     stream_hold();
     stream_begin("    #:ktest_fault");
@@ -59,8 +61,9 @@ static void report_panic(const struct ktest_panic *panic)
     stream_release();
 }
 
-static void report_hang(const struct ktest *test, const struct ktest_fault *where)
+static void report_hang(struct ktest *test, const struct ktest_fault *where)
 {
+    report_param(test, "");
     struct ktest_machine_state state = ktest_port_inspect(where->frame);
     stream_hold();
     stream_begin("    #:ktest_hang");
@@ -156,7 +159,7 @@ void ktest_on_fault(const struct ktest_fault *fault)
 
     char words[KTEST_TEXT_MAX];
     ktest_port_describe(fault, words, sizeof(words));
-    report_fault(fault, words);
+    report_fault(test, fault, words);
     if (test->attempt != NULL) {
         ktest_format(test->event, sizeof(test->event), "%s", words);
         end_attempt(test, KTEST_ENDING_FAULTED);
@@ -191,6 +194,7 @@ void ktest_on_panic(const struct ktest_panic *panic)
         end_attempt(test, KTEST_ENDING_PANICKED);
     }
 
+    report_param(test, "");
     report_panic(panic);
     const struct ktest_outcome *declared = declared_outcome(test, KTEST_OUTCOME_PANIC);
     bool is_other = declared != NULL && !text_matches(declared->text, panic->message);

@@ -134,8 +134,12 @@ void report_end(const struct ktest *test, uint64_t number, uint64_t cycles)
     stream_end();
 }
 
-void report_param(const char *text)
+void report_param(struct ktest *test, const char *text)
 {
+    if (!test->is_param_due) {
+        return;
+    }
+    test->is_param_due = false;
     stream_begin("    #:ktest_param");
     stream_field("text", text);
     stream_end();

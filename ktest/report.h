@@ -23,7 +23,10 @@ void report_suite_begin(const char *suite, uint64_t selected);
 void report_suite_end(const char *suite, uint64_t suite_number, bool is_ok);
 
 void report_begin(const struct ktest *test);
-void report_param(const char *text);
+
+// Once a test that has a parameter: before its death, if describing it was its death.
+void report_param(struct ktest *test, const char *text);
+
 void report_end(const struct ktest *test, uint64_t number, uint64_t cycles);
 
 void report_order(const char *text, bool is_known);

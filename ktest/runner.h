@@ -39,6 +39,7 @@ struct ktest {
     struct ktest_attempt *attempt; // the statement that it tries, NULL: none
     bool is_body;                  // not a fixture
     bool is_in_suite_fixture;
+    bool is_param_due; // its parameter is not reported yet
     bool is_armed;
     bool is_fault_reported; // its panic only follows from that
     bool is_as_declared;    // its end matched the declaration

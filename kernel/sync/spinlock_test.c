@@ -141,8 +141,8 @@ KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
            .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
 KTEST(spinlock, taking_a_lock_twice_panics)
 {
-    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
+    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
 }
 
@@ -150,8 +150,8 @@ KTEST_ATTR(spinlock, taking_a_lower_rank_inside_panics,
            .outcome = KTEST_PANIC("lock outer (rank 0) is taken inside of inner (rank 1)"));
 KTEST(spinlock, taking_a_lower_rank_inside_panics)
 {
-    KTEST_ARM(test);
     (void)spinlock_lock(&inner);
+    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
 }
 
@@ -159,8 +159,8 @@ KTEST_ATTR(spinlock, taking_the_same_rank_inside_panics,
            .outcome = KTEST_PANIC("lock peer (rank 0) is taken inside of outer (rank 0)"));
 KTEST(spinlock, taking_the_same_rank_inside_panics)
 {
-    KTEST_ARM(test);
     (void)spinlock_lock(&outer);
+    KTEST_ARM(test);
     (void)spinlock_lock(&peer);
 }
 

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import bisect
 import struct
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
-from .model import Isolation, Needs, Outcome, OutcomeKind, Refusal, Test
+from .model import (Accel, Inject, Isolation, Needs, Outcome, OutcomeKind, Quirk, Refusal, Speed,
+                    Test)
+from .order import in_order
 
 PT_LOAD = 1
 SHT_SYMTAB, SHT_NOTE, SHT_NOBITS = 2, 7, 8
 NT_GNU_BUILD_ID = 3
 STT_SECTION, STT_FILE = 3, 4
 
-RECORD_MAGIC = 0x3153544B  # KTEST_RECORD_MAGIC
-RECORD_CASE, RECORD_SUITE = 1, 2
-STRING_BYTES = 4096  # the longest that a record may point to
+RECORD_MAGIC = 0x3253544B  # KTEST_RECORD_MAGIC
+RECORD_CASE, RECORD_SUITE, RECORD_BENCH = 1, 2, 3
+
+# More than anyone has: what is above is a broken file.
+STRING_BYTES = 4096
+PARAMS_PER_TEST = 10_000
+QUIRKS_PER_TEST = 64
+TESTS = 100_000
 
 NOT_ELF = (struct.error, ValueError, IndexError, OverflowError)  # what broken tables lead to
 
@@ -58,7 +66,9 @@ class Layout(NamedTuple):
     section: struct.Struct
     symbol: struct.Struct
     record: struct.Struct
-    attr: struct.Struct
+    outcome: struct.Struct
+    attr: struct.Struct  # behind its outcome
+    quirk: struct.Struct  # behind its outcome
 
 
 def _layout(order: str, is_64_bit: bool) -> Layout:
@@ -69,8 +79,10 @@ def _layout(order: str, is_64_bit: bool) -> Layout:
         "IIQQQQQQ" if is_64_bit else "IIIIIIII",
         f"II{word}{word}{word}{word}II{word}{word}",
         "IBBHQQ" if is_64_bit else "IIIBBH",
-        f"II{word}{word}{word}II{word}{word}{word}",
-        f"QQQQIIII{word}{word}IIII{word}",
+        f"II{word}{word}{word}II{word}{word}{word}{word}",
+        f"QQQQIIII{word}{word}",
+        f"IIIIII{word}{word}{word}",
+        f"IIII{word}",
     )
     return Layout(*(struct.Struct(order + text) for text in formats))
 
@@ -87,7 +99,7 @@ class Image:
         try:
             self._read_tables()
             self.build_id = self._build_id()  # in hexadecimal; "" if the linker made none
-            self.tests = self._tests()  # all of them, in the order in which the kernel runs them
+            self.tests = self._tests()  # all of them, also benchmarks, sorted by name
         except NOT_ELF as error:
             raise Refusal(f"{path} is not a whole ELF file: {error}.") from error
 
@@ -181,31 +193,60 @@ class Image:
         data = self._bytes[section.offset:section.offset + section.size]
         if len(data) % self._layout.address.size:
             raise Refusal(f"The section .ktests of {self.path} is not an array of pointers.")
-        pointers = (pointer for (pointer,) in self._layout.address.iter_unpack(data))
-        found = [test for test in map(self._record, pointers) if test is not None]
-        return tuple(sorted(found, key=lambda test: (test.suite.encode(), test.name.encode())))
+        found: List[Test] = []
+        for (pointer,) in self._layout.address.iter_unpack(data):
+            found += self._record(pointer)
+            if len(found) > TESTS:
+                raise Refusal(f"{self.path} announces more than {TESTS} tests: it is broken.")
+        return in_order(found)
 
-    def _record(self, pointer: int) -> Optional[Test]:
-        magic, kind, suite, name, file, line, _, _, attr, _ = self._unpack(
+    def _record(self, pointer: int) -> List[Test]:
+        """The tests of a record: one, one for each parameter, or none of a suite's."""
+        magic, kind, suite, name, file, line, param_count, _, attr, _, _ = self._unpack(
             self._layout.record, pointer)
-        if magic != RECORD_MAGIC or kind not in (RECORD_CASE, RECORD_SUITE):
+        if magic != RECORD_MAGIC or kind not in (RECORD_CASE, RECORD_SUITE, RECORD_BENCH):
             raise Refusal(f"{self.path} has a record in .ktests that this harness does not know: "
                           "it was built with another version of ktest.h.")
         if kind == RECORD_SUITE:
-            return None
-        return self._case(self._string(suite), self._string(name), self._string(file), line, attr)
+            return []
+        test = self._attributed(Test(self._string(suite), self._string(name), self._string(file),
+                                     line, is_bench=kind == RECORD_BENCH), attr)
+        if param_count > PARAMS_PER_TEST:
+            raise Refusal(f"{test.full_name} in {self.path} has {param_count:,} parameters, which "
+                          "nobody wrote down: the file is broken.")
+        return [replace(test, index=index) for index in range(param_count)] or [test]
 
-    def _case(self, suite: str, name: str, file: str, line: int, attr: int) -> Test:
-        error, mask, start, size, kind, vector, ist, _, text, symbol, \
-            isolation, timeout_ms, needs, _, proves = self._unpack(self._layout.attr, attr)
+    def _attributed(self, test: Test, address: int) -> Test:
+        if address == 0:
+            return test
+        isolation, timeout_ms, needs, speed, inject, quirk_count, quirks, known_bug, proves = \
+            self._unpack(self._layout.attr, address + self._layout.outcome.size)
         try:
-            outcome = Outcome(OutcomeKind(kind), vector, error, mask, start, size, ist,
-                              self._string(text), self._string(symbol))
-            return Test(suite, name, file, line, outcome, Isolation(isolation), timeout_ms,
-                        _known_needs(needs), tuple(self._string(proves).split()))
+            return replace(
+                test, outcome=self._outcome(address), isolation=Isolation(isolation),
+                timeout_ms=timeout_ms, needs=_known_needs(needs), speed=Speed(speed),
+                inject=Inject(inject), quirks=tuple(self._quirks(quirks, quirk_count)),
+                known_bug=self._string(known_bug) if known_bug else None,
+                proves=tuple(self._string(proves).split()))
         except ValueError as problem:
-            raise Refusal(f"{suite}.{name} in {self.path} has an attribute that this harness "
+            raise Refusal(f"{test.full_name} in {self.path} has an attribute that this harness "
                           f"does not know: {problem}.") from problem
+
+    def _outcome(self, address: int) -> Outcome:
+        error, mask, start, size, kind, vector, ist, _, text, symbol = self._unpack(
+            self._layout.outcome, address)
+        return Outcome(OutcomeKind(kind), vector, error, mask, start, size, ist,
+                       self._string(text), self._string(symbol))
+
+    def _quirks(self, address: int, count: int) -> Iterator[Quirk]:
+        if count > QUIRKS_PER_TEST:
+            raise ValueError(f"{count:,} quirks")
+        for _ in range(count):
+            behind = address + self._layout.outcome.size
+            accel, since, before, _, skip = self._unpack(self._layout.quirk, behind)
+            yield Quirk(self._outcome(address), Accel(accel), since, before,
+                        self._string(skip) if skip else None)
+            address = behind + self._layout.quirk.size
 
     # --- Symbols ----------------------------------------------------------------------------------
 

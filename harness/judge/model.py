@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple, Union
+from typing import Optional, Tuple, Union
 
 ROOT = Path(__file__).resolve().parents[2]  # the project that the folder harness/ is part of
 
@@ -40,20 +40,28 @@ class Cause(enum.Enum):
     PANIC_MISSING = "panic-missing"
     WRONG_FAULT = "wrong-fault"
     WRONG_PANIC = "wrong-panic"
+    TRIPLE_FAULT_MISSING = "triple-fault-missing"
+    HANG_MISSING = "hang-missing"
+    UNARMED = "unarmed"
     AFTERMATH = "aftermath"
     TRIPLE_FAULT = "triple-fault"
     RESET = "reset"
     POWER_OFF = "power-off"
     EXITED = "exited"
     HANG = "hang"
+    VM_STOPPED = "vm-stopped-in-test"
+    KNOWN_BUG_GONE = "known-bug-gone"
     # The test itself, or its surroundings.
     GUEST_ERROR = "guest-error"
     DISAGREEMENT = "disagreement"
     NO_CHECKS = "no-checks"
+    UNEXPLAINED_SKIP = "unexplained-skip"
+    BENCH = "bench"
+    NOT_SKIPPED = "not-skipped"
     TOO_MANY_BOOTS = "too-many-boots"
     # Not a failure.
     SKIPPED = "skipped"
-    UNEXPLAINED_SKIP = "unexplained-skip"
+    KNOWN_BUG = "known-bug"
 
 
 class Trouble(enum.Enum):
@@ -97,6 +105,8 @@ class Trouble(enum.Enum):
     WRONG_IMAGE = "wrong-image"
     WRONG_REGISTRY = "wrong-registry"
     WRONG_SELECTION = "wrong-selection"
+    WRONG_SEED = "wrong-seed"
+    WRONG_MACHINE = "wrong-machine"
     UNPLANNED_TEST = "unplanned-test"
     MISSING_TEST = "missing-test"
     UNASKED_ORDER = "unasked-order"
@@ -118,6 +128,8 @@ class OutcomeKind(enum.IntEnum):
     PASS = 0
     PANIC = 1
     FAULT = 2
+    TRIPLE_FAULT = 3
+    HANG = 4
 
 
 @dataclass(frozen=True)
@@ -144,9 +156,43 @@ class Needs(enum.IntFlag):
     VGA = 1
 
 
+class Speed(enum.IntEnum):
+    NORMAL = 0
+    SLOW = 1
+    VERY_SLOW = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+class Inject(enum.IntEnum):
+    """What the harness does to the machine when the test arms itself."""
+
+    NONE = 0
+    NMI = 1
+    MACHINE_CHECK = 2
+
+
+class Accel(enum.IntEnum):
+    TCG = 1
+    KVM = 2
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """A machine on which a test can't run, or has to end in another way."""
+
+    outcome: Outcome
+    accel: Accel
+    since: int = 0  # the first version, as 100 * major + minor; 0: any
+    before: int = 0  # the first that it no longer holds for; 0: none
+    skip: Optional[str] = None  # why the test is skipped there, if it is
+
+
 @dataclass(frozen=True)
 class Test:
-    """A record of .ktests."""
+    """A record of .ktests, or one parameter of it."""
 
     __test__ = False  # not a class of tests, whatever pytest thinks
 
@@ -159,10 +205,25 @@ class Test:
     timeout_ms: int = 0
     needs: Needs = Needs(0)
     proves: Tuple[str, ...] = ()
+    speed: Speed = Speed.NORMAL
+    inject: Inject = Inject.NONE
+    quirks: Tuple[Quirk, ...] = ()
+    known_bug: Optional[str] = None  # why it fails as yet
+    index: Optional[int] = None  # which parameter it has
+    is_bench: bool = False
+
+    @property
+    def record_name(self) -> str:
+        """Without the index: what all parameters of a record have in common."""
+        return f"{self.suite}.{self.name}"
+
+    @property
+    def short_name(self) -> str:
+        return self.name if self.index is None else f"{self.name}/{self.index}"
 
     @property
     def full_name(self) -> str:
-        return f"{self.suite}.{self.name}"
+        return f"{self.suite}.{self.short_name}"
 
     @property
     def place(self) -> str:
@@ -209,6 +270,7 @@ class Scene:
     log: str = ""  # what QEMU itself had to say
     registers: str = ""  # of the CPU when it was killed
     seconds: float = 0.0
+    seed: Optional[int] = None  # of the order in which the tests ran
 
 
 class Refusal(Exception):

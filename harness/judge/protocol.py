@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Generator, List, Mapping, Optional, Tuple, Union
 
 from .model import Trouble, Verdict
 
+PROTOCOL_VERSION = "2"
 LINE_BYTES = 1024
-CHECKS_PER_TEST = 20
+PER_TEST = 20  # so many checks, notes and the like a test may report, of each kind
 
 KTAP = "KTAP version 1"
 NAME = r"[A-Za-z0-9_]+"
@@ -25,19 +27,26 @@ TEST_NAME = re.compile(rf"({NAME})\.({NAME}(?:/[0-9]+)?)")
 POINT = re.compile(r"( *)(ok|not ok) ([1-9][0-9]*) ([A-Za-z0-9_/]+)(?: # SKIP(?: (.*))?)?")
 PLAN = re.compile(r"( *)1\.\.(0|[1-9][0-9]*)")
 NUMBER = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,15})|0|[1-9][0-9]{0,19}")
+DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})\.[0-9]{3}")
 ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 
 KEYS: Mapping[str, Tuple[str, ...]] = {
     "error": ("reason",),
-    "run": ("protocol", "nonce", "build_id", "tests", "selected"),
+    "run": ("protocol", "nonce", "build_id", "tests", "selected", "seed"),
     "begin": ("test",),
+    "param": ("text",),
+    "armed": ("file", "line"),
     "check": ("kind", "file", "line", "left", "right", "relation", "left_value", "right_value",
               "message"),
     "fault": ("vector", "error", "rip", "cs", "rflags", "rsp", "ss", "cr2", "ist", "words"),
     "panic": ("message", "file", "line", "function"),
+    "hang": ("timeout_ms", "rip", "rsp", "rflags"),
     "backtrace": ("pcs",),
-    "end": ("test", "verdict", "checks", "cycles", "reason"),
+    "note": ("text",),
+    "bench": ("turns", "samples", "min", "median", "p90", "max"),
+    "end": ("test", "verdict", "checks", "cycles", "stack", "recovery", "reason"),
     "order": ("text", "known"),
+    "restart": ("reason",),
     "totals": ("tests", "pass", "skip", "fail", "error", "stopped", "lines", "crc32"),
 }
 
@@ -58,6 +67,7 @@ class RunBegan:
     build_id: str
     registered: int
     selected: int
+    seed: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,21 @@ class SuiteBegan:
 class TestBegan:
     __test__ = False
     name: str
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a test's parameter stands for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Armed:
+    """What comes next is the end that the test declares."""
+
+    file: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -113,6 +138,16 @@ class Panic:
 
 
 @dataclass(frozen=True)
+class Hang:
+    """The kernel's own watchdog has ended the test."""
+
+    timeout_ms: int
+    rip: int
+    rsp: int
+    rflags: int
+
+
+@dataclass(frozen=True)
 class Registers:
     values: Mapping[str, int]
 
@@ -123,12 +158,31 @@ class Backtrace:
 
 
 @dataclass(frozen=True)
+class Note:
+    text: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a benchmark measured, in cycles per turn."""
+
+    turns: int
+    samples: int
+    minimum: float
+    median: float
+    p90: float
+    maximum: float
+
+
+@dataclass(frozen=True)
 class TestEnded:
     __test__ = False
     name: str
     verdict: Verdict
     checks: int
     cycles: int
+    stack: int  # bytes of it that the test used
+    recovery: int  # cycles from a panic, fault or hang until the kernel could go on; 0: none came
     reason: str
 
 
@@ -152,6 +206,13 @@ class OrderAnswered:
 
 
 @dataclass(frozen=True)
+class Restart:
+    """The kernel doesn't trust itself any more: the tests that are left need another boot."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Totals:
     counts: Mapping[Verdict, int]
     is_stopped: bool
@@ -165,9 +226,9 @@ class Broken:
     text: str
 
 
-Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, CheckFailed, Fault, Panic,
-              Registers, Backtrace, TestEnded, TestClosed, SuiteEnded, OrderAnswered, Totals,
-              Broken]
+Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, Param, Armed, CheckFailed, Fault,
+              Panic, Hang, Registers, Backtrace, Note, Bench, TestEnded, TestClosed, SuiteEnded,
+              OrderAnswered, Restart, Totals, Broken]
 
 
 # --- Words of a line ------------------------------------------------------------------------------
@@ -193,6 +254,11 @@ class Metadata:
         if not NUMBER.fullmatch(text) or int(text, 0) >= 1 << 64:
             raise Violation(Trouble.GARBAGE, f"{self.kind}: {key} is not a number")
         return int(text, 0)
+
+    def decimal(self, key: str) -> float:
+        if not DECIMAL.fullmatch(self.values[key]):
+            raise Violation(Trouble.GARBAGE, f"{self.kind}: {key} has not three decimals")
+        return float(self.values[key])
 
     def one_of(self, key: str, *choices: str) -> str:
         text = self.values[key]
@@ -255,10 +321,34 @@ def _backtrace(words: Metadata) -> Backtrace:
     return Backtrace(tuple(int(text, 0) for text in texts))
 
 
-# What a test, or the kernel outside of all tests, may report between two lines of KTAP.
+def _armed(words: Metadata) -> Armed:
+    return Armed(words.values["file"], words.number("line"))
+
+
+def _hang(words: Metadata) -> Hang:
+    number = words.number
+    return Hang(number("timeout_ms"), number("rip"), number("rsp"), number("rflags"))
+
+
+def _note(words: Metadata) -> Note:
+    return Note(words.values["text"])
+
+
+def _bench(words: Metadata) -> Bench:
+    bench = Bench(words.number("turns"), words.number("samples"), words.decimal("min"),
+                  words.decimal("median"), words.decimal("p90"), words.decimal("max"))
+    if not bench.minimum <= bench.median <= bench.p90 <= bench.maximum:
+        raise Violation(Trouble.CONTRADICTION, "the figures of a benchmark do not ascend")
+    if not bench.turns or not bench.samples:
+        raise Violation(Trouble.CONTRADICTION, "a benchmark measured nothing")
+    return bench
+
+
+# What a test may report between its begin and its end.
 OBSERVATIONS: Mapping[str, Callable[[Metadata], Event]] = {
-    "check": _check, "fault": _fault, "panic": _panic}
-TRAPS = ("fault", "panic")  # the CPU's state follows these
+    "armed": _armed, "check": _check, "fault": _fault, "panic": _panic, "hang": _hang,
+    "note": _note, "bench": _bench}
+TRAPS = ("fault", "panic", "hang")  # the CPU's state follows these; they may come outside, too
 
 
 # --- The grammar ----------------------------------------------------------------------------------
@@ -275,6 +365,8 @@ class Parser:
         self._partial = b""
         self._pushed_back: Optional[str] = None
         self._is_stopping = False
+        self._is_over = False  # nothing but the totals may come
+        self._has_run = False
         self._events: List[Event] = []
         self._broken: Optional[Broken] = None
         self._grammar = self._stream()
@@ -341,64 +433,69 @@ class Parser:
         yield from self._run()
         suites = yield from self._plan(0)
         self._events.append(Planned(suites))
-        previous = ""
         for number in range(1, suites + 1):
             if (yield from self._is_stopped()):
                 break
-            previous = yield from self._suite(number, previous)
+            yield from self._suite(number)
         yield from self._totals()
 
     def _run(self) -> Generator[None, str, None]:
         words = yield from self._metadata("run", 0)
-        if words.values["protocol"] != "1":
+        protocol = words.values["protocol"]
+        if protocol != PROTOCOL_VERSION:
             raise Violation(Trouble.WRONG_PROTOCOL,
-                            f"the kernel speaks protocol {words.values['protocol']}, not 1")
+                            f"the kernel speaks protocol {protocol}, not {PROTOCOL_VERSION}")
+        seed = None if words.values["seed"] == "none" else words.number("seed")
         self._events.append(RunBegan(words.values["nonce"], words.values["build_id"],
-                                     words.number("tests"), words.number("selected")))
+                                     words.number("tests"), words.number("selected"), seed))
 
-    def _suite(self, number: int, previous: str) -> Generator[None, str, str]:
+    def _suite(self, number: int) -> Generator[None, str, None]:
         yield from self._literal("    " + KTAP, Trouble.PLAN)
         line = yield from self._line()
         match = SUBTEST.fullmatch(line)
         if match is None:
             raise _misplaced(line, "the name of a suite")
         suite = match[1]
-        _in_order("suite", previous, suite)
         tests = yield from self._plan(4)
         self._events.append(SuiteBegan(suite, tests))
         verdict = yield from self._tests(suite, tests)
         if verdict is not None:
             yield from self._point(0, number, suite, verdict <= Verdict.SKIP, False)
             self._events.append(SuiteEnded(suite))
-        return suite
 
     def _tests(self, suite: str, count: int) -> Generator[None, str, Optional[Verdict]]:
-        """The worst verdict; None if an order ended the run."""
+        """The worst verdict; None if the run ends here, by an order or for another boot."""
         worst = Verdict.PASS
-        previous = ""
         for number in range(1, count + 1):
             if (yield from self._is_stopped()):
                 return None
-            previous, verdict = yield from self._test(suite, number, previous)
-            worst = max(worst, verdict)
-        return worst
+            worst = max(worst, (yield from self._test(suite, number)))
+        return None if (yield from self._is_restarting()) else worst
 
-    def _test(self, suite: str, number: int, previous: str
-              ) -> Generator[None, str, Tuple[str, Verdict]]:
+    def _test(self, suite: str, number: int) -> Generator[None, str, Verdict]:
         words = yield from self._metadata("begin", 4, Trouble.PLAN)
         match = TEST_NAME.fullmatch(words.values["test"])
         if match is None or match[1] != suite:
             raise Violation(Trouble.DISORDER, f"this test is none of the suite {suite}")
-        _in_order("test", previous, match[2])
         self._events.append(TestBegan(match[0]))
+        if "/" in match[2]:
+            yield from self._param(match[0])
         end = yield from self._body(match[0])
         yield from self._point(4, number, match[2], end.verdict <= Verdict.SKIP,
                                end.verdict == Verdict.SKIP)
         self._events.append(TestClosed(match[0]))
-        return match[2], end.verdict
+        self._has_run = True
+        return end.verdict
+
+    def _param(self, name: str) -> Generator[None, str, None]:
+        line = yield
+        words = parse_metadata(line)
+        if words is None or words.kind != "param" or words.indent != 4:
+            raise _misplaced(line, f"the parameter of {name}")
+        self._events.append(Param(words.values["text"]))
 
     def _body(self, name: str) -> Generator[None, str, TestEnded]:
-        checks = 0
+        counts: "Counter[str]" = Counter()
         while True:
             line = yield from self._comments()
             words = parse_metadata(line)
@@ -408,9 +505,10 @@ class Parser:
                 return self._end(words, name)
             if words.kind not in OBSERVATIONS:
                 raise _misplaced(line, f"more of {name}, or its end")
-            checks += words.kind == "check"
-            if checks > CHECKS_PER_TEST:
-                raise Violation(Trouble.FLOOD, f"{name} reports more than {CHECKS_PER_TEST} checks")
+            counts[words.kind] += 1
+            if counts[words.kind] > PER_TEST:
+                raise Violation(Trouble.FLOOD,
+                                f"{name} writes more than {PER_TEST} {words.kind} lines")
             yield from self._observation(words)
 
     def _observation(self, words: Metadata) -> Generator[None, str, None]:
@@ -428,7 +526,8 @@ class Parser:
         reason = words.values["reason"]
         if bool(reason) == (verdict == Verdict.PASS):
             raise Violation(Trouble.GARBAGE, "a reason belongs to everything but a pass")
-        end = TestEnded(name, verdict, words.number("checks"), words.number("cycles"), reason)
+        end = TestEnded(name, verdict, words.number("checks"), words.number("cycles"),
+                        words.number("stack"), words.number("recovery"), reason)
         self._events.append(end)
         return end
 
@@ -467,15 +566,33 @@ class Parser:
         if words.number("tests") != sum(counts.values()):
             raise Violation(Trouble.TOTALS, "the totals do not add up")
         if is_stopped != self._is_stopping:
-            raise Violation(Trouble.CONTRADICTION, "the totals and the orders disagree on whether "
-                                                   "the kernel was told to stop")
+            raise Violation(Trouble.CONTRADICTION,
+                            "the totals disagree with what came before them on whether the run "
+                            "was told to stop, or has to restart")
         self._events.append(Totals(counts, is_stopped))
 
     def _is_stopped(self) -> Generator[None, str, bool]:
-        """Looks ahead: with an order to stop, the totals may come at once."""
+        """Looks ahead: with an order to stop, or a restart, the totals may come at once."""
+        if (yield from self._is_restarting()):
+            return True
         line = yield from self._line()
         self._pushed_back = line
         return self._is_stopping and line.startswith("#:ktest_totals ")
+
+    def _is_restarting(self) -> Generator[None, str, bool]:
+        """Looks ahead. Without a test that has run, every boot would only ask for the next."""
+        if self._is_over:
+            return True
+        line = yield from self._line()
+        words = parse_metadata(line)
+        if words is None or words.kind != "restart" or words.indent:
+            self._pushed_back = line
+            return False
+        if not self._has_run:
+            raise Violation(Trouble.DISORDER, "the kernel asks for another boot before any test")
+        self._events.append(Restart(words.values["reason"]))
+        self._is_stopping = self._is_over = True
+        return True
 
     # --- Terminals --------------------------------------------------------------------------------
 
@@ -547,10 +664,3 @@ def _misplaced(line: str, wanted: str, otherwise: Trouble = Trouble.DISORDER) ->
     if PLAN.fullmatch(line):
         return Violation(Trouble.PLAN, f"expected {wanted}, but here is a plan")
     return Violation(Trouble.GARBAGE, f"expected {wanted}")
-
-
-def _in_order(what: str, previous: str, name: str) -> None:
-    if name == previous:
-        raise Violation(Trouble.DUPLICATE, f"the {what} {name} comes twice")
-    if name.encode() < previous.encode():
-        raise Violation(Trouble.DISORDER, f"the {what} {name} comes after {previous}")

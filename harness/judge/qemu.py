@@ -59,6 +59,14 @@ class Exited:
     signal: Optional[int]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """To a QMP command: what it returns, or why it was refused."""
+
+    value: Any = None
+    refusal: str = ""
+
+
 Happening = Union[ConsoleData, ProtocolData, MonitorMessage, Exited]
 
 
@@ -83,6 +91,7 @@ class Qemu:
         self._from_guest = self._to_guest = self._pidfd = -1
         self._child: Any = None  # pexpect has no types
         self._requests = 0
+        self._held: List[Happening] = []  # what came while ask() waited for its answer
 
     def __enter__(self) -> "Qemu":
         try:
@@ -159,6 +168,12 @@ class Qemu:
 
     def wait(self, seconds: float) -> List[Happening]:
         """What happened since the last call; an empty list when the time is up."""
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        return self._wait(seconds)
+
+    def _wait(self, seconds: float) -> List[Happening]:
         deadline = time.monotonic() + seconds
         while True:
             keys = [key for key, _ in self._selector.select(
@@ -231,18 +246,36 @@ class Qemu:
             return 0
         return self._requests
 
-    def ask(self, execute: str, **arguments: object) -> Any:
-        """The answer to a QMP command (with _ for -), or None; what else happens is dropped."""
+    def ask(self, execute: str, **arguments: object) -> Answer:
+        """The answer to a QMP command (with _ for -). What else happens is kept for wait()."""
         number = self.request(execute, {key.replace("_", "-"): value
                                         for key, value in arguments.items()})
+        if not number:
+            return Answer(refusal="nobody listens")
         deadline = time.monotonic() + ANSWER_SECONDS
-        while number and time.monotonic() < deadline:
-            for each in self.wait(deadline - time.monotonic()):
-                if isinstance(each, Exited):
-                    return None
+        held, self._held = self._held, []
+        answer: Optional[Answer] = None
+        while answer is None and time.monotonic() < deadline:
+            happenings = self._wait(deadline - time.monotonic())
+            for each in happenings:
                 if isinstance(each, MonitorMessage) and each.message.get("id") == number:
-                    return each.message.get("return")
-        return None
+                    answer = _answer(each.message)
+                else:
+                    held.append(each)
+            if any(isinstance(each, Exited) for each in happenings):
+                break
+        self._held = held
+        return answer or Answer(refusal="no answer")
+
+    def cpu_seconds(self) -> float:
+        """What the process has used of the host's CPUs, all of its threads together."""
+        try:
+            stat = Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii",
+                                                                   errors="replace")
+            user, system = stat.rpartition(")")[2].split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError):
+            return 0.0
 
     def kill(self) -> None:
         """Ends the whole process group and collects the process."""
@@ -271,3 +304,11 @@ def _message(line: bytes) -> Optional[Mapping[str, Any]]:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
+
+
+def _answer(message: Mapping[str, Any]) -> Answer:
+    if "error" in message:
+        error = message["error"]
+        words = error.get("desc") if isinstance(error, dict) else error
+        return Answer(refusal=str(words or "for no reason given"))
+    return Answer(message.get("return"))

@@ -17,7 +17,8 @@ from typing import Any, Dict, IO, Iterator, List, Sequence, Tuple
 
 from . import exceptions as x86
 from .elf import Image
-from .judge import Record, Result, describe_check, describe_outcome
+from .evidence import Record, Result
+from .outcomes import describe_check, describe_outcome
 from .model import Finding, Frame, Scene, Test, Trouble, Verdict
 from .protocol import Backtrace, CheckFailed, Fault, Panic, Registers
 

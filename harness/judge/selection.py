@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Which tests: globs of the user's, and the same set as an argument for the kernel.
 
-Only * and ? are wildcards, and case counts. A glob without a dot matches the name in any suite.
+Only * and ? are wildcards, and case counts. A glob without a dot matches the name in any suite;
+one that matches the name without the index selects every parameter of the test.
 """
 from __future__ import annotations
 
 import re
-from itertools import groupby
-from typing import List, Pattern, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Pattern, Sequence, Set, Tuple
 
 from .model import Test
 
@@ -25,20 +25,38 @@ def select(tests: Sequence[Test], globs: Sequence[str]) -> Tuple[Test, ...]:
 
 
 def _matches(glob: str, test: Test) -> bool:
-    subject = test.full_name if "." in glob else test.name
-    return compile_glob(glob).fullmatch(subject) is not None
+    pattern = compile_glob(glob)
+    names = (test.full_name, test.record_name) if "." in glob else (test.short_name, test.name)
+    return any(pattern.fullmatch(name) for name in names)
+
+
+def of_suites(tests: Sequence[Test], globs: Sequence[str]) -> Tuple[Test, ...]:
+    """The tests whose suite one of the globs matches; all of them if there is none."""
+    patterns = [compile_glob(glob) for glob in globs]
+    return tuple(test for test in tests
+                 if not globs or any(pattern.fullmatch(test.suite) for pattern in patterns))
 
 
 def selector(chosen: Sequence[Test], registered: Sequence[Test]) -> str:
-    """The value of ktest.select that means just these tests; empty for all of them."""
+    """The value of ktest.select that means just these tests; empty for all of them. Both lists are
+    of one kind, for the kernel looks for either tests or benchmarks."""
     if len(chosen) == len(registered):
         return ""
     names: Set[str] = {test.full_name for test in chosen}
     words: List[str] = []
-    for suite, members in groupby(registered, key=lambda test: test.suite):
-        suite_names = [test.full_name for test in members]
-        if names.issuperset(suite_names):
+    for suite, members in _grouped(registered, lambda test: test.suite):
+        if names.issuperset(test.full_name for test in members):
             words.append(f"{suite}.*")
-        else:
-            words += [name for name in suite_names if name in names]
+            continue
+        for record, parameters in _grouped(members, lambda test: test.record_name):
+            indexed = [test.full_name for test in parameters]
+            words += [record] if names.issuperset(indexed) else [
+                name for name in indexed if name in names]
     return ",".join(words)
+
+
+def _grouped(tests: Sequence[Test], key: Callable[[Test], str]) -> List[Tuple[str, List[Test]]]:
+    groups: Dict[str, List[Test]] = {}
+    for test in tests:
+        groups.setdefault(key(test), []).append(test)
+    return list(groups.items())

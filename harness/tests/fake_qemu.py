@@ -168,7 +168,8 @@ class Play:
                 request = json.loads(line)
                 answer: Any = {}
                 if request["execute"] == "human-monitor-command":
-                    answer = f"RAX=0 RBX=0\r\nRIP={self.tests[0]['rip']:016x} RFL=00000046\r\n"
+                    answer = ("RAX=0 RBX=0\r\nRIP=%016x RFL=00000046 CPL=0 HLT=1\r\n"
+                              % self.tests[0]["rip"])
                 if request["execute"] == "query-status":
                     answer = {"status": "internal-error", "running": False}
                 reply = json.dumps({"return": answer, "id": request["id"]})
@@ -360,7 +361,7 @@ def pass_without_declared_panic(play: Play) -> None:
 
 @lie
 def pass_with_other_panic(play: Play) -> None:
-    play.retell(play.test("panic"), inside=stream.panic_lines("frame 0x1000 freed twice"))
+    play.retell(play.test("panic"), inside=[stream.armed_line(), *stream.panic_lines("frame 0x1000 freed twice")])
 
 
 @lie
@@ -370,7 +371,7 @@ def pass_with_panic_for_fault(play: Play) -> None:
 
 def _bent_fault(play: Play, **changes: int) -> None:
     test = play.test("fault")
-    play.retell(test, inside=stream.fault_lines(test, **changes))
+    play.retell(test, inside=[stream.armed_line(), *stream.fault_lines(test, **changes)])
 
 
 @lie
@@ -415,7 +416,7 @@ def pass_in_no_function(play: Play) -> None:
 
 @lie
 def pass_with_two_faults(play: Play) -> None:
-    play.retell(play.test("fault"), inside=stream.trap_lines(play.test("fault")) * 2)
+    play.retell(play.test("fault"), inside=stream.trap_lines(play.test("fault")) + stream.fault_lines(play.test("fault")))
 
 
 @lie
@@ -473,6 +474,14 @@ def terminated(play: Play) -> None:
 @lie
 def vm_stopped(play: Play) -> None:
     play.cut_behind(play.place())
+    play.messages.append({"event": "STOP"})
+    play.hangs = True
+
+
+@lie
+def vm_stopped_in_test(play: Play) -> None:
+    """Only that test: the others get another boot."""
+    play.cut_behind(play.find(f"begin test={play.test('panic')['name']}"))
     play.messages.append({"event": "STOP"})
     play.hangs = True
 
@@ -615,7 +624,7 @@ def wrong_selection(play: Play) -> None:
 
 @lie
 def wrong_protocol(play: Play) -> None:
-    play.lines[1] = play.lines[1].replace("protocol=1", "protocol=2")
+    play.lines[1] = play.lines[1].replace("protocol=2", "protocol=1")
 
 
 @lie

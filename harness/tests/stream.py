@@ -42,11 +42,31 @@ def state_lines(*addresses: int) -> List[str]:
             f"    #:ktest_backtrace pcs={','.join(map(hex, addresses))}"]
 
 
+def armed_line() -> str:
+    return "    #:ktest_armed file=kernel/a_test.c line=31"
+
+
+def hang_lines(rip: int = 0x1234) -> List[str]:
+    return [f"    #:ktest_hang timeout_ms=500 rip=0x{rip:x} rsp=0x1000 rflags=0x2",
+            *state_lines(rip, 0x5678)]
+
+
+def bench_line() -> str:
+    return ("    #:ktest_bench turns=1000 samples=50 min=12.250 median=12.500 p90=13.125 "
+            "max=20.000")
+
+
 def trap_lines(test: Test) -> List[str]:
-    """What the guest reports of a declared fault or panic."""
+    """What the guest reports of a declared end."""
     if test["outcome"] == "fault":
-        return fault_lines(test)
-    return panic_lines(test["panic"]) if test["outcome"] == "panic" else []
+        return [armed_line(), *fault_lines(test)]
+    if test["outcome"] == "panic":
+        return [armed_line(), *panic_lines(test["panic"])]
+    return [armed_line(), *hang_lines()] if test["outcome"] == "hang" else []
+
+
+def inner_lines(test: Test) -> List[str]:
+    return [*trap_lines(test), *([bench_line()] if test.get("bench") else [])]
 
 
 def verdict_of(test: Test) -> str:
@@ -60,21 +80,24 @@ def test_lines(number: int, test: Test, verdict: str = "", inside: Sequence[str]
     reason = "" if verdict == "pass" else reason or "for a reason"
     words = {"pass": "ok", "skip": "ok"}.get(verdict, "not ok")
     skip = f" # SKIP {reason}" if verdict == "skip" else ""
-    lines = [f"    #:ktest_begin test={test['name']}", *inside]
+    lines = [f"    #:ktest_begin test={test['name']}"]
+    lines += ["    #:ktest_param text=a%20parameter"] if "/" in test["name"] else []
+    lines += inside
     if not inside and verdict == "pass":
-        lines += trap_lines(test)
+        lines += inner_lines(test)
     lines.append(f"    #:ktest_end test={test['name']} verdict={verdict} checks={checks} "
-                 f"cycles=1200 reason={encode(reason)}")
+                 f"cycles=1200 stack=512 recovery=0 reason={encode(reason)}")
     return [*lines, f"    {words} {number} {test['test']}{skip}"]
 
 
-def good_lines(tests: Sequence[Test], registered: int, nonce: str, build_id: str) -> List[str]:
+def good_lines(tests: Sequence[Test], registered: int, nonce: str, build_id: str,
+               seed: str = "none") -> List[str]:
     """A whole run, up to the totals."""
     suites = [(name, list(members)) for name, members in groupby(
         tests, key=lambda test: str(test["suite"]))]
     lines = ["KTAP version 1",
-             f"#:ktest_run protocol=1 nonce={nonce} build_id={build_id} tests={registered} "
-             f"selected={len(tests)}",
+             f"#:ktest_run protocol=2 nonce={nonce} build_id={build_id} tests={registered} "
+             f"selected={len(tests)} seed={seed}",
              f"1..{len(suites)}"]
     for number, (suite, members) in enumerate(suites, 1):
         lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(members)}"]

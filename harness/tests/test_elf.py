@@ -81,7 +81,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 def test_another_version_of_the_records(kernel: Path, tmp_path: Path) -> None:
     broken = tmp_path / "kernel.elf"
-    broken.write_bytes(kernel.read_bytes().replace(b"KTS1", b"KTS2"))
+    broken.write_bytes(kernel.read_bytes().replace(b"KTS2", b"KTS1"))
     with pytest.raises(Refusal, match="another version of ktest.h"):
         Image(broken)
 

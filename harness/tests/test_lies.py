@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-from judge import cli, runner
+from judge import cli, runner, watch
 from tests import fake_qemu as fake
 from tests.proves import proves
 
@@ -43,8 +43,9 @@ CODE_UNDER_TEST: List[Row] = [
     ("power_off", 1, "power-off", "powered itself off"),
     ("exit_in_test", 1, "exited", "QEMU ended with status 33"),
     ("panic_ends_the_machine", 1, "panic", "panicked and could not go on"),
-    ("hang_in_test", 1, "hang", "did not end within 0.4 s"),
-    ("hang_after_fault", 1, "hang", "did not end within 0.4 s"),
+    ("hang_in_test", 1, "hang", "did not end within"),
+    ("hang_after_fault", 1, "hang", "did not end within"),
+    ("vm_stopped_in_test", 1, "vm-stopped-in-test", "internal-error"),
     ("obeys_stop", 1, "assertion", "EXPECT n == 5"),
 ]
 
@@ -85,7 +86,6 @@ MACHINE: List[Row] = [
     ("terminated@middle", 99, "killed", "host-signal"),
     ("terminated@end", 99, "killed", "host-signal"),
     ("vm_stopped@start", 99, "vm-stopped", "internal-error"),
-    ("vm_stopped@middle", 99, "vm-stopped", "internal-error"),
     ("vm_stopped@end", 99, "vm-stopped", "internal-error"),
     ("silence", 99, "kernel-never-began", "never began"),
     ("silence_without_monitor", 99, "kernel-never-began", "never began"),
@@ -117,7 +117,7 @@ STREAM: List[Row] = [
     ("wrong_build_id", 99, "wrong-image", "the build id differs"),
     ("wrong_registry", 99, "wrong-registry", "another number of tests"),
     ("wrong_selection", 99, "wrong-selection", "selected another number"),
-    ("wrong_protocol", 99, "wrong-protocol", "protocol 2, not 1"),
+    ("wrong_protocol", 99, "wrong-protocol", "protocol 1, not 2"),
     ("no_tests", 99, "wrong-selection", "selected another number"),
     ("missing_test@start", 99, "plan-broken", "another suite"),
     ("missing_test@middle", 99, "plan-broken", "another suite"),
@@ -127,8 +127,8 @@ STREAM: List[Row] = [
     ("other_test", 99, "unplanned-test", "panics.zzz"),
     ("another_test_of_the_plan", 99, "missing-test", "left out alpha.one"),
     ("duplicate_test", 99, "duplicate", "comes twice"),
-    ("unsorted_tests", 99, "disorder", "comes after"),
-    ("unsorted_suites", 99, "disorder", "comes after"),
+    ("unsorted_tests", 99, "disorder", "comes out of order"),
+    ("unsorted_suites", 99, "disorder", "comes out of order"),
     ("doubled_begin", 99, "disorder", "alpha.one"),
     ("end_without_begin", 99, "plan-broken", "ktest_begin"),
     ("end_of_another_test", 99, "disorder", "another test ends"),
@@ -191,7 +191,7 @@ STREAM: List[Row] = [
     ("endless_comments@start", 99, "flood", "more than"),
     ("endless_comments@middle", 99, "flood", "more than"),
     ("endless_comments@end", 99, "flood", "more than"),
-    ("endless_checks", 99, "flood", "more than 20 checks"),
+    ("endless_checks", 99, "flood", "more than 20 check lines"),
     ("unknown_metadata@start", 99, "garbage", "expected"),
     ("unknown_metadata@middle", 99, "garbage", "expected"),
     ("unknown_metadata@end", 99, "garbage", "expected"),
@@ -234,7 +234,11 @@ def test_a_skip_that_nobody_allowed_is_no_pass(kernel: Path, fake_qemu: FakeQemu
 @pytest.mark.parametrize("lie, status, cause, words", ROWS, ids=[row[0] for row in ROWS])
 def test_every_lie_ends_in_its_own_error(lie: str, status: int, cause: str, words: str,
                                          kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
-                                         capsys: pytest.CaptureFixture[str]) -> None:
+                                         capsys: pytest.CaptureFixture[str],
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "FUNCTIONS_PER_TEST", 1)
+    monkeypatch.setattr(watch, "NMI_SECONDS", 0.1)
     more = ["-x"] if lie in TOLD_TO_STOP else []
     more += ["--timeout", HANG_SECONDS] if cause in SILENT else []
     actual, report = judge_fake(kernel, fake_qemu(lie), tmp_path / "report.json", *BATCH, *more)

@@ -106,7 +106,7 @@ def test_boots() -> None:
     alone = replace(alone, isolation=Isolation.BOOT)
     screen = replace(screen, needs=Needs.VGA)
     boots = plan([shared, alone, screen], MACHINE, isolates_all=False)
-    assert [(boot.tests, boot.have) for boot in boots] == [
+    assert [(boot.tests, boot.facts.have) for boot in boots] == [
         ((shared, screen), Needs.VGA), ((alone,), Needs(0))]
     boots = plan([shared, screen], MACHINE, isolates_all=True)
     assert [boot.tests for boot in boots] == [(shared,), (screen,)]

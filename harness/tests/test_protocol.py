@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.elf import Image
-from judge.judge import Ending, Evidence, Judgement, judge
-from judge.model import Trouble, Verdict
+from judge.evidence import Ending, Evidence, Judgement
+from judge.judge import judge
+from judge.model import Needs, Trouble, Verdict
 from judge.protocol import (LINE_BYTES, Broken, CheckFailed, Event, Fault, Parser, TestBegan,
                             TestEnded, Totals, parse_metadata)
+from judge.terms import Facts
 from tests import stream
 
 NONCE = "k3v9"
@@ -42,7 +44,8 @@ def judge_stream(data: bytes, image: Image, status: int = 33) -> Judgement:
     parser = Parser()
     events = tuple(parser.feed(data))
     return judge(Evidence(image.tests, len(image.tests), image.build_id, NONCE, events,
-                          Ending(status=status), image.symbols.names, is_cut=parser.is_cut,
+                          Ending(status=status), image.symbols.names,
+                          facts=Facts(have=Needs.VGA), is_cut=parser.is_cut,
                           may_skip=frozenset({"alpha.skips"}), has_spoken=bool(data)))
 
 
@@ -65,9 +68,9 @@ def test_the_parser_takes_any_bytes(data: bytes, cuts: List[int]) -> None:
 
 LINES = st.sampled_from([
     "KTAP version 1", "    KTAP version 1", "1..1", "    1..1", "    # Subtest: a", "# words",
-    "#:ktest_run protocol=1 nonce=x build_id= tests=1 selected=1", "#:ktest_begin test=a.b",
+    "#:ktest_run protocol=2 nonce=x build_id= tests=1 selected=1 seed=none", "#:ktest_begin test=a.b",
     "    #:ktest_begin test=a.b", "    ok 1 b", "    not ok 1 b", "ok 1 a", "", " ",
-    "    #:ktest_end test=a.b verdict=pass checks=1 cycles=0 reason=",
+    "    #:ktest_end test=a.b verdict=pass checks=1 cycles=0 stack=0 recovery=0 reason=",
     "#:ktest_order text=stop known=yes", "#:ktest_error reason=%FF",
     "#:ktest_totals tests=1 pass=1 skip=0 fail=0 error=0 stopped=0 lines=9 crc32=0x0"])
 
@@ -146,7 +149,7 @@ def test_the_events_of_a_failed_check() -> None:
     events = parse(stream.to_bytes(stream.sealed(lines)))
     failed = CheckFailed("assert", "a b.c", 7, "a[%0]", "b", "<=", "é", "\\xff", "so\nit is")
     assert failed in events
-    assert TestEnded("s.t", Verdict.FAIL, 3, 1200, "for a reason") in events
+    assert TestEnded("s.t", Verdict.FAIL, 3, 1200, 512, 0, "for a reason") in events
     assert isinstance(events[-1], Totals)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judge import cli, report
 from judge.elf import Image
-from judge.judge import Result
+from judge.evidence import Result
 from judge.model import Cause, Finding, Scene, Test, Verdict
 from tests.proves import proves
 

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, List, NoReturn, Optional, Sequence, Tuple
 from . import report
 from .elf import Image
 from .machine import BootWay, Machine
-from .model import ROOT, Refusal, Test, Verdict
-from .selection import select
+from .model import ROOT, Refusal, Speed, Test, Verdict
+from .order import in_order
+from .rounds import Plan, Tally, random_seed, shuffle_words
+from .selection import of_suites, select
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 2, 5, 77, 99, 130
 
 COMMAND = "harness/run.py"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ANY_SEED = -1  # --shuffle without a value
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM came."""
+    """One of SIGNALS came."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -42,13 +46,18 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    previous = {number: signal.signal(number, _interrupt)
-                for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
-        return _main(sys.argv[1:] if arguments is None else list(arguments))
+        status = _main(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        return status
     except Refusal as refusal:
         report.complain(str(refusal), refusal.log)
         return refusal.status
+    except BrokenPipeError:
+        report.forget_stdout()
+        report.complain("nobody reads the standard output any more.")
+        return BROKEN
     except OSError as error:  # the disk is full, or a report's folder does not exist
         report.complain(f"{error}.")
         return BROKEN
@@ -77,13 +86,40 @@ def _main(arguments: List[str]) -> int:
         from .build import bring_up_to_date
         bring_up_to_date(ROOT, options.build_dir)
     image = _load(machine.kernel)
-    tests = select(image.tests, [*options.test, *options.names])
-    if not tests:
-        raise Refusal(f"No test matches {' '.join([*options.test, *options.names])}.",
-                      status=NO_MATCH)
+    tests = in_order(_selected(image, options), _fixed_seed(options))
     if options.list:
         return _list(tests, options)
-    return _run(image, machine, tests, options)
+    if machine.way is BootWay.GRUB and not machine.iso.exists():
+        raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
+    if options.bisect_order:
+        return _bisect(image, machine, tests, options)
+    session = Session(image, machine, tests, _runner(image, machine, options, options.stop),
+                      options)
+    return session.run()
+
+
+def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
+    globs = [*options.test, *options.names]
+    limit = options.speed or Speed.VERY_SLOW
+    matching = select(of_suites(image.tests, options.suite), globs)
+    tests = [test for test in matching
+             if test.is_bench == options.bench and test.speed <= limit]
+    if tests:
+        return tests
+    kind = "benchmark" if options.bench else "test"
+    words = " ".join(["", *globs, *(f"--suite {glob}" for glob in options.suite)])
+    if not matching:
+        why = ""
+    elif any(test.is_bench == options.bench for test in matching):
+        why = f" at the speed {limit.word}"
+    else:
+        why = ": without --bench there are tests" if options.bench else (
+            ": what does is a benchmark, for --bench")
+    raise Refusal(f"No {kind} matches{words or ' at all'}{why}.", status=NO_MATCH)
+
+
+def _fixed_seed(options: argparse.Namespace) -> Optional[int]:
+    return options.shuffle if options.shuffle != ANY_SEED else None
 
 
 # --- Options --------------------------------------------------------------------------------------
@@ -95,7 +131,14 @@ def _parse(arguments: List[str]) -> argparse.Namespace:
     _add_selection(parser)
     _add_machine(parser)
     _add_run(parser)
-    options = parser.parse_args(arguments)
+    # argparse would take the next word for an optional value; here it stands behind a = only.
+    options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
+                                 for word in arguments])
+    _refuse_contradictions(parser, options)
+    return options
+
+
+def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) -> None:
     stdouts = [name for name, is_used in (
         ("--json -", options.json == "-"), ("--junit -", options.junit == "-"),
         ("--tap", options.tap)) if is_used]
@@ -105,7 +148,18 @@ def _parse(arguments: List[str]) -> argparse.Namespace:
         parser.error("--list boots nothing, so that there is no verdict to report")
     if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
-    return options
+    is_repeated = options.repeat is not None or options.until_fail
+    if options.list and (is_repeated or options.bisect_order):
+        parser.error("--list boots nothing, so that nothing can be repeated or bisected")
+    if options.bisect_order:
+        others = [name for name, is_used in (
+            ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
+            ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
+            ("-x", options.stop), ("--tap", options.tap), ("--junit", options.junit),
+            ("--json", options.json)) if is_used]
+        if others:
+            parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
+                         f"without {others[0]}")
 
 
 def _add_selection(parser: ArgumentParser) -> None:
@@ -113,6 +167,11 @@ def _add_selection(parser: ArgumentParser) -> None:
     group.add_argument("names", nargs="*", metavar="GLOB", help="same as --test GLOB")
     group.add_argument("--test", action="append", default=[], metavar="GLOB",
                        help="suite.name, or a name of any suite; * and ? are wildcards")
+    group.add_argument("--suite", action="append", default=[], metavar="GLOB",
+                       help="only tests of these suites, of those that --test selects")
+    group.add_argument("--speed", type=_speed, metavar="SPEED",
+                       help="only tests up to this speed: normal, slow or very-slow (default)")
+    group.add_argument("--bench", action="store_true", help="the benchmarks instead of the tests")
     group.add_argument("--list", action="store_true", help="name the tests, without booting")
     group.add_argument("--build-dir", type=Path, default=ROOT / "build", metavar="DIR",
                        help="default: build")
@@ -143,6 +202,13 @@ def _add_run(parser: ArgumentParser) -> None:
                        help="a boot for each test, or one for all that allow it (default)")
     group.add_argument("--allow-skip", metavar="GLOB", action="append", default=[],
                        help="tests that may skip themselves here: else that is an error")
+    group.add_argument("--shuffle", type=_seed, metavar="[=SEED]",
+                       help="in the order of this seed; without one, of a new seed each round")
+    group.add_argument("--repeat", type=_rounds, metavar="N", help="so many rounds")
+    group.add_argument("--until-fail", action="store_true",
+                       help="rounds until a test fails, but no more than --repeat says")
+    group.add_argument("--bisect-order", action="store_true",
+                       help="find the tests that make another one fail behind them")
     group.add_argument("-x", dest="stop", action="store_true", help="stop after the first failure")
     group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
@@ -159,6 +225,27 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return seconds
+
+
+def _seed(text: str) -> int:
+    if not text:
+        return ANY_SEED
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
+        raise argparse.ArgumentTypeError(f"{text} is not a seed: 0 to 2^64-1")
+    return int(text)
+
+
+def _rounds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
+    return int(text)
+
+
+def _speed(text: str) -> Speed:
+    for speed in Speed:
+        if speed.word == text:
+            return speed
+    raise argparse.ArgumentTypeError(f"{text} is none of normal, slow and very-slow")
 
 
 def _machine(options: argparse.Namespace) -> Machine:
@@ -192,44 +279,66 @@ def _list(tests: Sequence[Test], options: argparse.Namespace) -> int:
     return OK
 
 
-def _run(image: Image, machine: Machine, tests: Tuple[Test, ...],
-         options: argparse.Namespace) -> int:
+def _runner(image: Image, machine: Machine, options: argparse.Namespace,
+            stops_at_failure: bool) -> "Runner":
     from .runner import Runner, Settings  # 20 ms that --list does without
-    if machine.way is BootWay.GRUB and not machine.iso.exists():
-        raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
-    runner = Runner(image, machine, Settings(options.timeout, options.isolate == "boot",
-                                             options.stop, options.keep,
-                                             tuple(options.allow_skip)))
-    session = Session(image, machine, tests, runner, options)
-    return session.run()
+    return Runner(image, machine, Settings(options.timeout, options.isolate == "boot",
+                                           stops_at_failure, options.keep,
+                                           tuple(options.allow_skip)))
+
+
+def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
+            options: argparse.Namespace) -> int:
+    from .bisection import Bisection
+    seed = random_seed() if options.shuffle == ANY_SEED else options.shuffle
+    terminal = report.Terminal(sys.stdout, options.verbose)
+    runner = _runner(image, machine, options, stops_at_failure=True)
+    probe = _runner(image, machine, options, stops_at_failure=False)
+    terminal.begin(len(tests), _short(machine.kernel), _how(machine), shuffle_words(seed))
+    results = [each for boot in runner.run(tests, seed) for each in boot]
+    bisection = Bisection(
+        lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
+    conclusion = bisection.find(results)
+    command = [*_command(options), *shuffle_words(seed)]
+    if conclusion.result is not None:
+        terminal.cards([conclusion.result], report.Cards(image, options.verbose, command, []))
+    terminal.conclude(conclusion, command)
+    if conclusion.result is None:
+        return OK
+    return BROKEN if conclusion.result.is_trouble else FAILED
 
 
 class Session:
     """One run and its reports. The files are there from the start, and whole at any time."""
 
-    def __init__(self, image: Image, machine: Machine, tests: Tuple[Test, ...], runner: "Runner",
+    def __init__(self, image: Image, machine: Machine, tests: Sequence[Test], runner: "Runner",
                  options: argparse.Namespace) -> None:
-        self._tests = tests
+        self._tests = tuple(tests)
         self._runner = runner
         self._options = options
-        self._build_id = image.build_id
-        self._kernel = machine.kernel
-        self._how = f"{machine.way.value} boot, {machine.accel}"
+        self._image = image
+        self._machine = machine
+        self._tally = Tally()
+        is_endless = options.until_fail and options.repeat is None
+        self._plan = Plan(None if is_endless else options.repeat or 1,
+                          options.until_fail or options.stop, options.shuffle is not None,
+                          _fixed_seed(options))
         self._cards = report.Cards(image, options.verbose, _command(options),
-                                   [*options.test, *options.names])
+                                   [*options.test, *options.names], options.suite)
         self._started = time.monotonic()
         is_stdout_taken = "-" in (options.json, options.junit)
         self._terminal = report.Terminal(sys.stderr if is_stdout_taken else sys.stdout,
                                          options.verbose, is_quiet=options.tap)
 
     def run(self) -> int:
-        self._terminal.begin(len(self._tests), _short(self._kernel), self._how)
         is_complete = False
         try:
             self._write_files(self._summary(is_complete))
-            for results in self._runner.run(self._tests):
-                self._terminal.progress(results)
-                self._write_files(self._summary(is_complete))
+            for number, seed in enumerate(self._plan.seeds(), 1):
+                self._round(number, seed)
+                is_enough = self._plan.stops_at_failure and self._tally.has_failed
+                if is_enough or self._tally.is_hopeless:
+                    break
             is_complete = True
         except Interrupted:
             self._terminal.interrupt(self._runner.folder)
@@ -238,12 +347,27 @@ class Session:
         self._write_output(summary)
         return exit_status(summary, self._options.tap)
 
+    def _round(self, number: int, seed: Optional[int]) -> None:
+        words = shuffle_words(seed)
+        if self._plan.count == 1:
+            self._terminal.begin(len(self._tests), _short(self._machine.kernel),
+                                 _how(self._machine), words)
+        else:
+            self._terminal.begin_round(number, self._plan.count, words)
+        started = time.monotonic()
+        for results in self._runner.run(self._tests, seed):
+            self._tally.add(results)
+            self._terminal.progress(results)
+            self._write_files(self._summary(is_complete=False))
+        self._tally.close(self._runner.results, seed, time.monotonic() - started)
+
     def _summary(self, is_complete: bool) -> report.Summary:
         place = {test: index for index, test in enumerate(self._tests)}
-        results = sorted(self._runner.results, key=lambda result: place[result.test])
+        results = sorted(self._tally.results, key=lambda result: place[result.test])
         return report.Summary(tuple(results), len(self._tests), self._runner.boots,
-                              time.monotonic() - self._started, self._build_id,
-                              str(self._kernel), is_complete)
+                              time.monotonic() - self._started, self._image.build_id,
+                              str(self._machine.kernel), is_complete, tuple(self._tally.rounds),
+                              self._tally.flaky)
 
     def _write_files(self, summary: report.Summary) -> None:
         if self._options.json not in ("", "-"):
@@ -258,6 +382,7 @@ class Session:
             report.write_junit(summary, self._cards, "-")
         if self._options.tap:
             report.print_tap(summary, self._cards)
+        self._terminal.benches(summary.results)
         self._terminal.cards(summary.results, self._cards)
         self._terminal.end(summary)
 
@@ -279,13 +404,19 @@ def _command(options: argparse.Namespace) -> List[str]:
     """What makes the same machine again, up to the tests."""
     defaults = {"boot": "direct", "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
                 "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
-                "iso": None}
+                "iso": None, "timeout": 10.0}
     words = [COMMAND]
     for name, default in defaults.items():
         value = getattr(options, name)
         if value != default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float)
+                      else str(value)]
+    words += ["--bench"] if options.bench else []
     return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
+
+
+def _how(machine: Machine) -> str:
+    return f"{machine.way.value} boot, {machine.accel}"
 
 
 def _short(path: Path) -> str:

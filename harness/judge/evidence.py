@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is known of one boot, and what is made of it: plain data between runner, judge and report."""
+"""What is known of one boot, and what is made of it: data between runner, judge and report."""
 from __future__ import annotations
 
 import enum

@@ -6,6 +6,7 @@ escaped on the terminal and in every format, so that no kernel can forge or garb
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -13,19 +14,24 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Dict, IO, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, IO, Iterator, List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
+from .bisection import Conclusion
 from .elf import Image
 from .evidence import Record, Result
 from .outcomes import describe_check, describe_outcome
-from .model import Finding, Frame, Scene, Test, Trouble, Verdict
-from .protocol import Backtrace, CheckFailed, Fault, Panic, Registers
+from .model import (Finding, Frame, Inject, Isolation, Needs, Refusal, Scene, Speed, Test,
+                    Trouble, Verdict)
+from .protocol import (Armed, Backtrace, Bench, CheckFailed, Event, Fault, Hang, Note, Panic,
+                       Param, Registers)
+from .rounds import Round, shuffle_words
 
 WIDTH = 100
 COLORS = {Verdict.PASS: "32", Verdict.SKIP: "33", Verdict.FAIL: "31", Verdict.ERROR: "35"}
 LETTERS = {Verdict.PASS: ".", Verdict.SKIP: "s", Verdict.FAIL: "F", Verdict.ERROR: "E"}
 CONSOLE_LINES = 5
+INTERRUPT_FLAG = 0x200  # in RFLAGS
 JSON_SCHEMA = 1
 
 
@@ -45,6 +51,8 @@ class Summary:
     build_id: str = ""
     kernel: str = ""
     is_complete: bool = True  # False: interrupted, or still running
+    rounds: Tuple[Round, ...] = ()
+    flaky: Tuple[str, ...] = ()  # names of tests that passed in one round and failed in another
 
     @property
     def not_run(self) -> int:
@@ -62,11 +70,12 @@ class Cards:
     """Explains results that are not a pass. Reads debug information when there is something to."""
 
     def __init__(self, image: Image, is_verbose: bool, command: Sequence[str],
-                 globs: Sequence[str]) -> None:
+                 globs: Sequence[str], suites: Sequence[str] = ()) -> None:
         self._image = image
         self._is_verbose = is_verbose
         self._command = tuple(command)
         self._globs = tuple(globs)
+        self._suites = tuple(suites)
         self._symbolizer: Any = None
 
     def lines(self, result: Result) -> Iterator[str]:
@@ -79,29 +88,35 @@ class Cards:
             yield from _two_sides(each.what, each.expected, each.actual)
         if result.record is not None:
             yield from self._record(result.record)
+        if result.restart:
+            yield f"  restart    {result.restart}"
         yield from self._scene(result)
 
     def _record(self, record: Record) -> Iterator[str]:
         for event in record.events:
-            if isinstance(event, CheckFailed):
-                yield f"  {event.file}:{event.line}: {describe_check(event)}"
-                if len(event.left_value) + len(event.right_value) > 40:
-                    yield f"    left     {event.left_value}"
-                    yield f"    right    {event.right_value}"
-            elif isinstance(event, Fault):
-                yield f"  fault      {x86.describe_fault(event)}"
-                yield f"             {event.words}"
-                stack = f"interrupt stack {event.ist}" if event.ist else "the stack in use"
-                yield (f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, cr2 0x{event.cr2:x},"
-                       f" taken on {stack}")
-            elif isinstance(event, Panic):
-                where = f"{event.file}:{event.line}" if event.file else "an unknown place"
-                yield f"  panic      {event.message}, in {event.function or '?'} at {where}"
-            elif isinstance(event, Backtrace) and event.addresses:
-                yield "  backtrace"
-                yield from (f"    {_frame(frame)}" for frame in self._frames(event.addresses))
-            elif isinstance(event, Registers) and self._is_verbose:
-                yield from _registers(event.values)
+            yield from self._event(event)
+        for each in record.interventions:
+            yield f"  harness    {each.describe()}"
+
+    def _event(self, event: Event) -> Iterator[str]:
+        if isinstance(event, CheckFailed):
+            yield from _check(event)
+        elif isinstance(event, Fault):
+            yield from _fault(event)
+        elif isinstance(event, Panic):
+            where = f"{event.file}:{event.line}" if event.file else "an unknown place"
+            yield f"  panic      {event.message}, in {event.function or '?'} at {where}"
+        elif isinstance(event, Hang):
+            yield (f"  hang       at 0x{event.rip:x}, rsp 0x{event.rsp:x}, interrupts "
+                   f"{'on' if event.rflags & INTERRUPT_FLAG else 'off'}")
+        elif isinstance(event, Backtrace) and event.addresses:
+            yield "  backtrace"
+            yield from (f"    {_frame(frame)}" for frame in self._frames(event.addresses))
+        elif isinstance(event, Registers) and self._is_verbose:
+            yield from _registers(event.values)
+        elif isinstance(event, (Param, Armed, Note)):
+            yield from _remark(event)
+
 
     def _scene(self, result: Result) -> Iterator[str]:
         scene = result.scene
@@ -112,13 +127,22 @@ class Cards:
         if self._is_verbose:
             yield f"  command    {shlex.join(scene.command)}"
         yield f"  repeat     {self._repeat(result)}"
+        if scene.seed is not None and not result.is_trouble:
+            yield f"  its order  {self._whole(scene.seed)}"
         if scene.folder:
             yield f"  artifacts  {scene.folder}"
 
     def _repeat(self, result: Result) -> str:
         """The test alone; what went wrong with a whole boot needs the same tests again."""
-        globs = self._globs if result.is_trouble else (result.test.full_name,)
-        return shlex.join([*self._command, *(word for glob in globs for word in ("--test", glob))])
+        if result.is_trouble:
+            return self._whole(result.scene.seed if result.scene else None)
+        return shlex.join([*self._command, "--test", result.test.full_name])
+
+    def _whole(self, seed: Optional[int]) -> str:
+        """The command for all of the tests, in the order in which they ran."""
+        words = [*self._command, *shuffle_words(seed)]
+        words += [word for glob in self._suites for word in ("--suite", glob)]
+        return shlex.join(words + [word for glob in self._globs for word in ("--test", glob)])
 
     def _last_words(self, finding: Finding, scene: Scene) -> Iterator[str]:
         if scene.registers:
@@ -148,6 +172,30 @@ class Cards:
             self._symbolizer = Symbolizer(self._image.path, self._image.symbols)
         frames: List[Frame] = self._symbolizer.backtrace(addresses)
         return frames
+
+
+def _check(event: CheckFailed) -> Iterator[str]:
+    yield f"  {event.file}:{event.line}: {describe_check(event)}"
+    if len(event.left_value) + len(event.right_value) > 40:
+        yield f"    left     {event.left_value}"
+        yield f"    right    {event.right_value}"
+
+
+def _fault(event: Fault) -> Iterator[str]:
+    stack = f"interrupt stack {event.ist}" if event.ist else "the stack in use"
+    yield f"  fault      {x86.describe_fault(event)}"
+    yield f"             {event.words}"
+    yield (f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, cr2 0x{event.cr2:x},"
+           f" taken on {stack}")
+
+
+def _remark(event: Event) -> Iterator[str]:
+    if isinstance(event, Param) and event.text:
+        yield f"  parameter  {event.text}"
+    elif isinstance(event, Armed):
+        yield f"  armed      {event.file}:{event.line}"
+    elif isinstance(event, Note):
+        yield f"  note       {event.text}"
 
 
 def _two_sides(what: str, expected: str, actual: str) -> Iterator[str]:
@@ -193,8 +241,25 @@ class Terminal:
         if not self._is_quiet:
             print(text, end=end, file=self._stream, flush=True)
 
-    def begin(self, count: int, kernel: str, how: str) -> None:
-        self.say(f"Running {count} test{'s' * (count != 1)} of {kernel} ({how})")
+    def begin(self, count: int, kernel: str, how: str, order: Sequence[str] = ()) -> None:
+        self.say(" ".join([f"Running {count} test{'s' * (count != 1)} of {kernel} ({how})",
+                           *order]))
+
+    def begin_round(self, number: int, count: Optional[int], order: Sequence[str]) -> None:
+        self._new_line()
+        self.say(" ".join([f"Round {number}{f' of {count}' if count else ''}", *order]))
+
+    def benches(self, results: Sequence[Result]) -> None:
+        self._new_line()
+        for line in bench_lines(results):
+            self.say(line)
+
+    def conclude(self, conclusion: Conclusion, command: Sequence[str]) -> None:
+        self.say(f"\n{clean(conclusion.sentence)}")
+        if conclusion.culprits and conclusion.result is not None:
+            tests = [*conclusion.culprits, conclusion.result.test]
+            words = [word for test in tests for word in ("--test", test.full_name)]
+            self.say(f"  repeat     {shlex.join([*command, *words])}")
 
     def progress(self, results: Sequence[Result]) -> None:
         for result in results:
@@ -236,15 +301,21 @@ class Terminal:
             self.say(f"Interrupted; what the machine said until then: {folder}")
 
     def end(self, summary: Summary) -> None:
+        self._new_line()
         counts = summary.counts
         parts = [f"{counts[Verdict.PASS]} passed", f"{counts[Verdict.FAIL]} failed"]
         parts += [f"{counts[Verdict.ERROR]} in error"] if counts[Verdict.ERROR] else []
         parts += [f"{counts[Verdict.SKIP]} skipped"] if counts[Verdict.SKIP] else []
         parts += [f"{summary.not_run} not run"] if summary.not_run else []
         boots = f"{summary.boots} boot{'s' * (summary.boots != 1)}"
+        if len(summary.rounds) > 1:
+            boots += f", {len(summary.rounds)} rounds"
+        seeds = {each.seed for each in summary.rounds}
+        order = shuffle_words(seeds.pop()) if len(seeds) == 1 else ()
+        for name in summary.flaky:
+            self.say(f"flaky: {clean(name)} is well in one round and fails in another")
         worst = max(counts, default=Verdict.ERROR)
-        text = f"{', '.join(parts)} in {summary.seconds:.2f} s, {boots}"
-        self._new_line()
+        text = " ".join([f"{', '.join(parts)} in {summary.seconds:.2f} s, {boots}", *order])
         self.say(self._paint(("" if summary.is_complete else "Interrupted: ") + text, worst))
 
     def _paint(self, text: str, verdict: Verdict) -> str:
@@ -266,7 +337,11 @@ def sentence_of(result: Result) -> str:
     """What was found; of a pass, the fault or panic that came as declared."""
     if result.finding is not None:
         return clean(result.finding.sentence)
+    if result.record is not None and not result.record.is_closed:
+        return "triple fault"
     for event in result.record.events if result.record else ():
+        if isinstance(event, Hang):
+            return f"hang: ended after {event.timeout_ms} ms"
         if isinstance(event, Fault):
             where = f", on interrupt stack {event.ist}" if event.ist else ""
             return clean(event.words) + where
@@ -276,17 +351,58 @@ def sentence_of(result: Result) -> str:
 
 
 def complain(sentence: str, log: str = "") -> None:
-    print(f"faultline: {clean(sentence)}", file=sys.stderr)
-    for line in log.splitlines():
-        print(f"  | {clean(line)}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # behind SIGHUP there may be nobody to tell
+        print(f"faultline: {clean(sentence)}", file=sys.stderr)
+        for line in log.splitlines():
+            print(f"  | {clean(line)}", file=sys.stderr)
 
 
 def list_tests(tests: Sequence[Test], is_verbose: bool) -> None:
     for test in tests:
         columns = [test.full_name]
         if is_verbose:
-            columns += [test.place, describe_outcome(test.outcome)]
+            columns += [test.place, describe_outcome(test.outcome), *_attributes(test)]
         print("\t".join(map(clean, columns)))
+
+
+def _attributes(test: Test) -> Iterator[str]:
+    if test.isolation is not Isolation.NONE:
+        yield "a boot of its own"
+    if test.timeout_ms:
+        yield f"{test.timeout_ms} ms"
+    if test.speed is not Speed.NORMAL:
+        yield test.speed.word
+    if test.needs:
+        yield f"needs {' and '.join(_needs(test))}"
+    if test.inject is not Inject.NONE:
+        yield f"gets {test.inject.name.lower().replace('_', ' ')}"
+    if test.quirks:
+        yield f"{len(test.quirks)} quirk{'s' * (len(test.quirks) > 1)}"
+    if test.known_bug is not None:
+        yield f"known bug: {test.known_bug}"
+
+
+def _needs(test: Test) -> List[str]:
+    return [str(need.name).lower() for need in Needs if need in test.needs]
+
+
+# --- Benchmarks -----------------------------------------------------------------------------------
+
+
+def bench_lines(results: Sequence[Result]) -> Iterator[str]:
+    """A table of what was measured, if anything was."""
+    rows = [(result.test.full_name, *(f"{value:.3f}" for value in _figures(bench)))
+            for result in results if result.record for bench in result.record.all(Bench)]
+    if not rows:
+        return
+    rows.insert(0, ("cycles per turn", "min", "median", "p90", "max"))
+    name_width = max(len(row[0]) for row in rows)
+    for name, *values in rows:
+        yield f"{clean(name):<{name_width}}" + "".join(f"{value:>14}" for value in values)
+
+
+def _figures(bench: Bench) -> Tuple[float, float, float, float]:
+    return bench.minimum, bench.median, bench.p90, bench.maximum
 
 
 # --- TAP ------------------------------------------------------------------------------------------
@@ -311,11 +427,12 @@ def tap_lines(results: Sequence[Result], cards: Cards) -> Iterator[str]:
 def test_data(test: Test) -> Dict[str, Any]:
     outcome = test.outcome
     data: Dict[str, Any] = {
-        "name": test.full_name, "suite": test.suite, "test": test.name, "file": test.file,
+        "name": test.full_name, "suite": test.suite, "test": test.short_name, "file": test.file,
         "line": test.line, "outcome": outcome.kind.name.lower(),
         "declared": describe_outcome(outcome), "isolation": test.isolation.name.lower(),
-        "timeout_ms": test.timeout_ms, "proves": list(test.proves),
-        "needs": [str(need.name).lower() for need in type(test.needs) if need in test.needs],
+        "timeout_ms": test.timeout_ms, "proves": list(test.proves), "needs": _needs(test),
+        "speed": test.speed.word, "inject": test.inject.name.lower(), "bench": test.is_bench,
+        "known_bug": test.known_bug, "parameter": test.index, "quirks": len(test.quirks),
     }
     return data
 
@@ -326,7 +443,9 @@ def result_data(result: Result) -> Dict[str, Any]:
     data.update(verdict=result.verdict.word, cause=finding.reason.value if finding else None,
                 sentence=sentence_of(result),
                 differences=[vars(each) for each in finding.differences] if finding else [])
+    data["restart"] = result.restart or None
     if record is not None:
+        data.update(_told(record))
         data.update(
             checks_failed=[vars(each) for each in record.all(CheckFailed)],
             faults=[vars(each) for each in record.all(Fault)],
@@ -334,11 +453,29 @@ def result_data(result: Result) -> Dict[str, Any]:
             backtraces=[list(each.addresses) for each in record.all(Backtrace)],
             registers=[dict(each.values) for each in record.all(Registers)],
             checks=record.end.checks if record.end else 0,
-            cycles=record.end.cycles if record.end else 0)
+            cycles=record.end.cycles if record.end else 0,
+            stack=record.end.stack if record.end else 0,
+            recovery=record.end.recovery if record.end else 0)
     if scene is not None:
-        data.update(boot=scene.number, artifacts=scene.folder or None)
+        data.update(boot=scene.number, artifacts=scene.folder or None, seed=scene.seed)
         if result.verdict > Verdict.SKIP:
             data.update(console=scene.console, qemu=scene.log, command=list(scene.command))
+    return data
+
+
+def _told(record: Record) -> Dict[str, Any]:
+    """What few tests have to tell."""
+    data: Dict[str, Any] = {
+        "armed": [vars(each) for each in record.all(Armed)],
+        "hangs": [vars(each) for each in record.all(Hang)],
+        "notes": [each.text for each in record.all(Note)],
+        "interventions": [each.describe() for each in record.interventions],
+    }
+    for param in record.all(Param):
+        data["description"] = param.text
+    for bench in record.all(Bench):
+        data["measured"] = {"unit": "cycles", "turns": bench.turns, "samples": bench.samples,
+                            **dict(zip(("min", "median", "p90", "max"), _figures(bench)))}
     return data
 
 
@@ -352,8 +489,18 @@ def run_data(summary: Summary) -> Dict[str, Any]:
         "seconds": round(summary.seconds, 3),
         "counts": {verdict.word: summary.counts[verdict] for verdict in Verdict},
         "not_run": summary.not_run,
+        "flaky": list(summary.flaky),
+        "rounds": [{"number": each.number, "seed": each.seed, "seconds": round(each.seconds, 3),
+                    "counts": {verdict.word: each.counts[verdict] for verdict in Verdict}}
+                   for each in summary.rounds],
         "tests": [result_data(result) for result in summary.results],
     }
+
+
+def forget_stdout() -> None:
+    """Whoever read it is gone: what is left in its buffer must not fail again at the exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_json(data: Any, path: str) -> None:
@@ -367,9 +514,16 @@ def _write(text: str, path: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    partial = Path(f"{path}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():  # a terminal, a pipe: it must stay what it is
+            target.write_text(text, encoding="utf-8")
+            return
+        partial = Path(f"{path}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise Refusal(f"The report {path} cannot be written: {error.strerror}.") from error
 
 
 # --- JUnit ----------------------------------------------------------------------------------------
@@ -400,8 +554,8 @@ JUNIT_TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "
 
 def _junit_case(xml: Any, suite: Any, result: Result, cards: Cards) -> None:
     test = result.test
-    case = xml.SubElement(suite, "testcase", classname=clean(test.suite), name=clean(test.name),
-                          file=clean(test.file), line=str(test.line))
+    case = xml.SubElement(suite, "testcase", classname=clean(test.suite),
+                          name=clean(test.short_name), file=clean(test.file), line=str(test.line))
     finding = result.finding
     if finding is None:
         return

@@ -80,7 +80,7 @@ def _layout(order: str, is_64_bit: bool) -> Layout:
         f"II{word}{word}{word}{word}II{word}{word}",
         "IBBHQQ" if is_64_bit else "IIIBBH",
         f"II{word}{word}{word}II{word}{word}{word}{word}",
-        f"QQQQIIII{word}{word}",
+        f"IIQQQQII{word}{word}",
         f"IIIIII{word}{word}{word}",
         f"IIII{word}",
     )
@@ -233,7 +233,7 @@ class Image:
                           f"does not know: {problem}.") from problem
 
     def _outcome(self, address: int) -> Outcome:
-        error, mask, start, size, kind, vector, ist, _, text, symbol = self._unpack(
+        kind, vector, error, mask, start, size, ist, _, text, symbol = self._unpack(
             self._layout.outcome, address)
         return Outcome(OutcomeKind(kind), vector, error, mask, start, size, ist,
                        self._string(text), self._string(symbol))

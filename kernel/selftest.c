@@ -188,6 +188,7 @@ KTEST_SUITE(opposite_exit, .exit = fault);
 KTEST_ATTR(opposite_exit, fault_in_exit_is_not_the_declared_one, .outcome = KTEST_FAULT(UD));
 KTEST(opposite_exit, fault_in_exit_is_not_the_declared_one)
 {
+    KTEST_ARM(test);
     fault(test);
 }
 

@@ -24,6 +24,20 @@ static void describe_expected(const struct ktest_attempt *attempt, char *text, s
     }
 }
 
+// A fault by its numbers, beside which the expected ones stand.
+static void describe_actual(const struct ktest *test, const struct ktest_attempt *attempt,
+                            char *text, size_t size_bytes)
+{
+    if (attempt->result == KTEST_ENDING_RETURNED) {
+        ktest_format(text, size_bytes, "nothing happened");
+    } else if (attempt->result == KTEST_ENDING_FAULTED) {
+        ktest_format(text, size_bytes, "vector %u, error code 0x%llx (%s)", test->last_fault.vector,
+                     (unsigned long long)test->last_fault.error, test->event);
+    } else {
+        ktest_format(text, size_bytes, "%s", test->event);
+    }
+}
+
 void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt)
 {
     test->attempt = attempt->outer;
@@ -38,9 +52,10 @@ void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt)
         return;
     }
     char expected[KTEST_TEXT_MAX];
+    char actual[KTEST_TEXT_MAX];
     describe_expected(attempt, expected, sizeof(expected));
-    bool is_over = attempt->result == KTEST_ENDING_RETURNED;
-    ktest_fail_values(test, attempt->site, is_over ? "nothing happened" : test->event, expected);
+    describe_actual(test, attempt, actual, sizeof(actual));
+    ktest_fail_values(test, attempt->site, actual, expected);
 }
 
 const struct ktest_fault *ktest_last_fault(const struct ktest *test)

@@ -10,7 +10,7 @@ from typing import List, Mapping, Optional, Tuple, Type, Union
 from . import exceptions as x86
 from .evidence import Record, SymbolNames
 from .model import Cause, Difference, Finding, Outcome, OutcomeKind
-from .protocol import Armed, CheckFailed, Fault, Hang, Panic
+from .protocol import Armed, CheckFailed, Fault, Hang, Note, Panic
 from .selection import compile_glob
 
 Trap = Union[Fault, Panic, Hang]
@@ -25,7 +25,8 @@ MISSING = {
 def host_opinion(outcome: Outcome, record: Record) -> Optional[Finding]:
     """What is wrong with how the test ended, if anything is."""
     if outcome.kind is OutcomeKind.PASS:
-        return _unexpected_trap(record) or _failed_check(record) or _armed_twice(record)
+        return (_failed_attempt(record) or _unexpected_trap(record) or _failed_check(record)
+                or _armed_twice(record))
     kind = DECLARED.get(outcome.kind)
     traps = [event for event in _traps(record) if kind is not None and isinstance(event, kind)]
     if not traps:
@@ -86,6 +87,19 @@ def _armed_twice(record: Record) -> Optional[Finding]:
 def _unexpected_trap(record: Record) -> Optional[Finding]:
     for trap in _traps(record):
         return Finding(_cause(trap), describe_trap(trap, record))
+    return None
+
+
+def _failed_attempt(record: Record) -> Optional[Finding]:
+    """The first trap came of a statement that had to end in another: a failed check says so right
+    behind it, and more than the trap alone."""
+    events = iter(event for event in record.events if not isinstance(event, Note))
+    for event in events:
+        if isinstance(event, (Fault, Panic)):
+            behind = [next(events, None) for _ in range(3)]  # registers and backtrace first
+            if isinstance(behind[2], CheckFailed):
+                return Finding(Cause.ASSERTION, describe_check(behind[2]))
+            break
     return None
 
 

@@ -360,6 +360,13 @@ KTEST(opposite, fault_behind_an_attempt)
     __asm__ volatile("ud2");
 }
 
+// In a suite of its own, as it lasts as long as the run allows; test_stream.py runs it.
+KTEST(unlimited, halt_without_a_timeout)
+{
+    (void)test;
+    cpu_halt_forever();
+}
+
 // --- Other ways to be wrong --------------------------------------------------------------------
 
 KTEST(opposite, assumption_that_fails)

@@ -321,13 +321,6 @@ KTEST(mixed_c, fails_by_halt)
     cpu_halt_forever();
 }
 
-// As long as the run allows.
-KTEST(mixed_c, fails_by_hlt_without_a_timeout)
-{
-    FINE(test);
-    cpu_halt_forever();
-}
-
 KTEST_ATTR(mixed_c, fails_by_waiting_for_its_own_lock, .timeout_ms = SHORT_MS);
 KTEST(mixed_c, fails_by_waiting_for_its_own_lock)
 {

@@ -214,7 +214,7 @@ def test_hang_is_reported_with_its_spot(selftest: Path, tmp_path: Path) -> None:
 
 
 def test_timeout_is_an_argument(selftest: Path, tmp_path: Path) -> None:
-    done = run(selftest, tmp_path, "ktest.select=mixed_c.fails_by_hlt_without_a_timeout "
+    done = run(selftest, tmp_path, "ktest.select=unlimited.halt_without_a_timeout "
                                    "ktest.timeout_ms=30")
     assert done.words("hang")["timeout_ms"] == "30"
 

@@ -8,7 +8,7 @@ Hildebrandt 2002). Runs are counted, for each of them boots.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from .evidence import Result
 from .model import Test, Verdict
@@ -37,6 +37,7 @@ class Bisection:
         self._run = run
         self._say = say
         self._runs = 0
+        self._known: Dict[Tuple[Test, ...], bool] = {}
 
     def find(self, results: Sequence[Result]) -> Conclusion:
         """`results` are those of the whole run, as they came."""
@@ -89,9 +90,15 @@ class Bisection:
                 parts = min(2 * parts, len(self._smallest))
 
     def _fails(self, before: Sequence[Test], victim: Test) -> bool:
-        if self._runs == MAX_RUNS:
-            raise _NoRunsLeft
-        self._runs += 1
+        key = tuple(before)
+        if key not in self._known:
+            if self._runs == MAX_RUNS:
+                raise _NoRunsLeft
+            self._runs += 1
+            self._known[key] = self._does_fail(before, victim)
+        return self._known[key]
+
+    def _does_fail(self, before: Sequence[Test], victim: Test) -> bool:
         results = self._run([*before, victim])
         verdict = next((each.verdict for each in results if each.test == victim), Verdict.ERROR)
         self._say(f"run {self._runs}: {victim.full_name} behind {len(before)} "

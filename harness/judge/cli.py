@@ -100,10 +100,9 @@ def _main(arguments: List[str]) -> int:
 
 def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
     globs = [*options.test, *options.names]
-    limit = options.speed or Speed.VERY_SLOW
     matching = select(of_suites(image.tests, options.suite), globs)
     tests = [test for test in matching
-             if test.is_bench == options.bench and test.speed <= limit]
+             if test.is_bench == options.bench and test.speed <= options.speed]
     if tests:
         return tests
     kind = "benchmark" if options.bench else "test"
@@ -111,7 +110,7 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
     if not matching:
         why = ""
     elif any(test.is_bench == options.bench for test in matching):
-        why = f" at the speed {limit.word}"
+        why = f" at the speed {options.speed.word}"
     else:
         why = ": without --bench there are tests" if options.bench else (
             ": what does is a benchmark, for --bench")
@@ -169,7 +168,7 @@ def _add_selection(parser: ArgumentParser) -> None:
                        help="suite.name, or a name of any suite; * and ? are wildcards")
     group.add_argument("--suite", action="append", default=[], metavar="GLOB",
                        help="only tests of these suites, of those that --test selects")
-    group.add_argument("--speed", type=_speed, metavar="SPEED",
+    group.add_argument("--speed", type=_speed, metavar="SPEED", default=Speed.VERY_SLOW,
                        help="only tests up to this speed: normal, slow or very-slow (default)")
     group.add_argument("--bench", action="store_true", help="the benchmarks instead of the tests")
     group.add_argument("--list", action="store_true", help="name the tests, without booting")

@@ -6,7 +6,7 @@ import marshal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 from hypothesis import settings
@@ -57,9 +57,15 @@ def image(kernel: Path) -> Image:
     return Image(kernel)
 
 
+def shared_tests(image: Image) -> Tuple[Test, ...]:
+    """Those that can share one boot."""
+    return tuple(test for test in image.tests
+                 if not test.is_bench and test.outcome.kind is not OutcomeKind.TRIPLE_FAULT)
+
+
 @pytest.fixture(scope="session")
 def rows(image: Image) -> List[Dict[str, Any]]:
-    return [registry_row(test, image) for test in image.tests]
+    return [registry_row(test, image) for test in shared_tests(image)]
 
 
 def registry_row(test: Test, image: Image) -> Dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Lie = Callable[["Play"], None]
 LIES: Dict[str, Lie] = {}
 SIGKILL = 9
+VERSION = (7, 2)
 
 
 def lie(function: Lie) -> Lie:
@@ -44,8 +45,10 @@ class Play:
         self.where = where
         with open(self.value("-kernel", "-cdrom") + ".registry", "rb") as file:
             registry = marshal.load(file)
-        words = dict(word.split("=", 1) for word in self._fw_cfg().split())
-        self.tests = _select(registry["tests"], words.get("ktest.select", "*"))
+        self.words = words = dict(word.split("=", 1) for word in self._fw_cfg().split())
+        self.tests = _planned(registry["tests"], words)
+        self.seed = words.get("ktest.seed", "none")
+        self.version = VERSION
         self.nonce = words["ktest.nonce"]
         self.build_id = str(registry["build_id"])
         self.registered = len(registry["tests"])
@@ -57,8 +60,22 @@ class Play:
         self.has_monitor = True
         self.messages: List[Dict[str, Any]] = []
         self.has_triple_fault = False
-        self.lines = stream.good_lines(self.tests, self.registered, self.nonce, self.build_id)
         self.raw: Optional[bytes] = None  # instead of the lines and their totals
+        self.lines: List[str] = []
+        self.tell(self.tests)
+        if any(test["outcome"] == "triple_fault" for test in self.tests):
+            self.take_down(stream.armed_line())
+
+    def tell(self, tests: List[Dict[str, Any]]) -> None:
+        self.lines = stream.good_lines(tests, self.registered, self.nonce, self.build_id, self.seed)
+
+    def take_down(self, *inside: str) -> None:
+        """As the test declares that does, and has this boot for itself."""
+        begin = self.find(f"begin test={self.test('triple_fault')['name']}")
+        self.lines[begin + 1:] = inside
+        self.cut_behind(len(self.lines) - 1)
+        self.has_triple_fault = True
+        self.die()
 
     def value(self, *options: str) -> str:
         for option, value in zip(self.arguments, self.arguments[1:]):
@@ -75,7 +92,8 @@ class Play:
     def monitor(self) -> socket:
         connection = socket(AF_UNIX)
         connection.connect(self.path("qmp"))
-        connection.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\r\n')
+        connection.sendall(b'{"QMP": {"version": {"qemu": {"major": %d, "minor": %d}}}}\r\n'
+                           % self.version)
         return connection
 
     def say(self, data: bytes) -> None:
@@ -177,17 +195,34 @@ class Play:
         time.sleep(60)
 
 
+def _planned(tests: List[Dict[str, Any]], words: Dict[str, str]) -> List[Dict[str, Any]]:
+    """The selected tests in their order, with what is known of this machine."""
+    is_bench = "ktest.bench" in words
+    tests = [test for test in _select(tests, words.get("ktest.select", "*"))
+             if test["bench"] == is_bench]
+    if "ktest.seed" in words:
+        tests = stream.shuffled(tests, int(words["ktest.seed"]))
+    is_old = words.get("ktest.machine") == "tcg-7.2"
+    return [{**test, "skip": "broken in 7.2"} if test["quirks"] and is_old else test
+            for test in tests]
+
+
 def _select(tests: List[Dict[str, Any]], globs: str) -> List[Dict[str, Any]]:
     if globs == "*":
         return tests
     names = globs.split(",")
     if "*" in globs:
         from fnmatch import filter as matching
-        names = [name for glob in names for name in matching((t["name"] for t in tests), glob)]
-    return [test for test in tests if test["name"] in names]
+        names = [name for glob in names for name in matching((t["name"] for t in tests), glob)
+                 ] + names
+    return [test for test in tests
+            if test["name"] in names or test["name"].partition("/")[0] in names]
 
 
 def main() -> None:
+    if sys.argv[2:] == ["--version"]:
+        sys.stdout.write("QEMU emulator version %d.%d.22 (fake)\n" % VERSION)
+        return
     scenario, _, where = sys.argv[1].partition("@")
     play = Play(sys.argv[2:], where)
     try:
@@ -213,8 +248,7 @@ def no_qboot(play: Play) -> None:
 # --- The code under test is wrong -----------------------------------------------------------------
 
 
-CHECK = ("    #:ktest_check kind=expect file=kernel/lib/format_test.c line=88 left=n right=5 "
-         "relation=== left_value=4 right_value=5 message=")
+CHECK = stream.CHECK
 
 
 @lie
@@ -630,12 +664,12 @@ def wrong_protocol(play: Play) -> None:
 @lie
 def no_tests(play: Play) -> None:
     play.tests = []
-    play.lines = stream.good_lines([], play.registered, play.nonce, play.build_id)
+    play.tell([])
 
 
 def _retold(play: Play, tests: List[Dict[str, Any]]) -> None:
     """Another set of tests, with plans and numbers that fit it."""
-    play.lines = stream.good_lines(tests, play.registered, play.nonce, play.build_id)
+    play.tell(tests)
     play.lines[1] = play.lines[1].replace(f"selected={len(tests)}", f"selected={len(play.tests)}")
 
 
@@ -1004,3 +1038,209 @@ def _stop_when_told(play: Play, is_admitted: int) -> None:
     play.say(whole[len(stream.to_bytes(begin)):])
     os._exit(35)
 
+
+# --- Declared ends, orders, and what a test may lie about itself ----------------------------------
+
+
+@lie
+def unarmed_fault(play: Play) -> None:
+    """No lie: the kernel itself says that the fault came too early."""
+    test = play.test("fault")
+    play.retell(test, verdict="fail", reason="not armed", inside=stream.fault_lines(test))
+
+
+@lie
+def pass_without_arming(play: Play) -> None:
+    play.retell(play.test("fault"), inside=stream.fault_lines(play.test("fault")))
+
+
+@lie
+def pass_armed_too_late(play: Play) -> None:
+    test = play.test("fault")
+    play.retell(test, inside=[*stream.fault_lines(test), stream.armed_line()])
+
+
+@lie
+def pass_armed_twice(play: Play) -> None:
+    test = play.test("fault")
+    play.retell(test, inside=[stream.armed_line(), *stream.trap_lines(test)])
+
+
+@lie
+def undeclared_hang(play: Play) -> None:
+    """No lie: its watchdog has ended the test."""
+    play.retell(play.test("pass"), verdict="fail", reason="hang", inside=stream.hang_lines())
+
+
+@lie
+def hang_reported_twice(play: Play) -> None:
+    test = play.test("hang")
+    play.retell(test, inside=[*stream.trap_lines(test), *stream.hang_lines()])
+
+
+@lie
+def pass_without_declared_hang(play: Play) -> None:
+    play.retell(play.test("hang"), inside=["    # in time"])
+
+
+@lie
+def only_resets(play: Play) -> None:
+    play.test("triple_fault")
+    play.has_triple_fault = False
+
+
+@lie
+def triple_fault_unarmed(play: Play) -> None:
+    play.take_down("    # so soon")
+
+
+@lie
+def survives_its_triple_fault(play: Play) -> None:
+    test = play.test("triple_fault")
+    play.tell([test])
+    play.retell(test, inside=[stream.armed_line()])
+    play.raw, play.has_triple_fault, play.status, play.messages = None, False, None, []
+
+
+def _known(play: Play) -> Dict[str, Any]:
+    for test in play.tests:
+        if test["known_bug"]:
+            return test
+    raise NotHere
+
+
+@lie
+def known_bug_gone(play: Play) -> None:
+    """No lie, but news."""
+    play.retell(_known(play), verdict="fail", reason="passes", inside=["    # well"])
+
+
+@lie
+def known_bug_claimed(play: Play) -> None:
+    play.retell(_known(play), verdict="skip", inside=["    # well"])
+
+
+@lie
+def known_bug_passed(play: Play) -> None:
+    play.retell(_known(play), verdict="pass", inside=["    # well"])
+
+
+@lie
+def known_bug_of_another(play: Play) -> None:
+    play.retell(play.test("pass"), verdict="skip", reason="known bug: some", inside=[CHECK])
+
+
+@lie
+def skips_without_a_quirk(play: Play) -> None:
+    play.retell(play.test("pass"), verdict="skip", reason="broken here")
+
+
+@lie
+def runs_in_spite_of_its_quirk(play: Play) -> None:
+    test = next((test for test in play.tests if test["quirks"]), None)
+    if test is None:
+        raise NotHere
+    play.retell(test, verdict="pass", inside=stream.trap_lines(test))
+
+
+@lie
+def another_version(play: Play) -> None:
+    play.version = (8, 0)
+
+
+@lie
+def wrong_seed(play: Play) -> None:
+    play.lines[1] = play.lines[1].replace(f"seed={play.seed}", "seed=4")
+
+
+@lie
+def order_of_another_seed(play: Play) -> None:
+    play.tell(stream.shuffled(play.tests, int(play.seed) + 1))
+
+
+@lie
+def param_missing(play: Play) -> None:
+    del play.lines[play.find("#:ktest_param")]
+
+
+@lie
+def param_twice(play: Play) -> None:
+    index = play.find("#:ktest_param")
+    play.lines.insert(index, play.lines[index])
+
+
+@lie
+def param_of_none(play: Play) -> None:
+    play.lines.insert(play.find("#:ktest_begin") + 1, "    #:ktest_param text=")
+
+
+@lie
+def bench_without_numbers(play: Play) -> None:
+    del play.lines[play.find("#:ktest_bench")]
+
+
+@lie
+def bench_in_a_test(play: Play) -> None:
+    play.retell(play.test("pass"), inside=[stream.bench_line()])
+
+
+@lie
+def bench_upside_down(play: Play) -> None:
+    index = play.find("#:ktest_bench")
+    play.lines[index] = play.lines[index].replace("min=12.250", "min=12.501")
+
+
+@lie
+def endless_notes(play: Play) -> None:
+    play.retell(play.test("pass"), inside=["    #:ktest_note text=and"] * 21)
+
+
+RESTART = "#:ktest_restart reason=a%20stack%20is%20lost"
+
+
+def _restart(play: Play, index: int) -> None:
+    play.lines[index:] = [RESTART]
+    play.totals, play.status = {"stopped": 1}, 41
+
+
+@lie
+def restarts(play: Play) -> None:
+    """No lie: another boot is needed behind the first test, and behind the last of its suite."""
+    if len(play.tests) > 1:
+        _restart(play, play.find("    ok 1") + 1)
+
+
+@lie
+def restart_with_another_status(play: Play) -> None:
+    _restart(play, play.find("    ok 1") + 1)
+    play.status = 33
+
+
+@lie
+def restart_without_a_line(play: Play) -> None:
+    play.status = 41
+
+
+@lie
+def restart_and_more(play: Play) -> None:
+    play.lines.insert(play.find("    ok 1") + 1, RESTART)
+
+
+@lie
+def restart_unadmitted(play: Play) -> None:
+    _restart(play, play.find("    ok 1") + 1)
+    play.totals = {}
+
+
+@lie
+def restart_before_any_test(play: Play) -> None:
+    _restart(play, play.find("#:ktest_begin"))
+
+
+@lie
+def fails_behind(play: Play) -> None:
+    """No lie: alpha.two does not bear what alpha.one leaves behind."""
+    names = [test["name"] for test in play.tests]
+    if "alpha.one" in names and "alpha.two" in names[names.index("alpha.one"):]:
+        test = play.tests[names.index("alpha.two")]
+        play.retell(test, verdict="fail", reason="1 of 3 checks failed", inside=[CHECK])

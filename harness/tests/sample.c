@@ -61,3 +61,33 @@ KTEST_ATTR(panics, as_declared, .outcome = KTEST_PANIC("frame 0x* freed twice?")
 KTEST(screen, shows_hello) { (void)test; }
 KTEST_ATTR(screen, shows_hello, .isolation = KTEST_ISOLATION_BOOT, .needs = KTEST_NEEDS_VGA,
            .timeout_ms = 1500);
+
+// What protocol 2 brought. tests/fake_qemu.py plays each of them as it declares.
+KTEST(endings, takes_the_machine_down) { (void)test; }
+KTEST_ATTR(endings, takes_the_machine_down, .outcome = KTEST_TRIPLE_FAULT);
+KTEST(endings, hangs) { (void)test; }
+KTEST_ATTR(endings, hangs, .outcome = KTEST_HANG, .timeout_ms = 500);
+KTEST(endings, takes_an_nmi) { (void)test; }
+KTEST_ATTR(endings, takes_an_nmi, .outcome = KTEST_FAULT(NMI, .symbol = "poke"),
+           .inject = KTEST_INJECT_NMI, .speed = KTEST_SPEED_SLOW);
+
+KTEST(known, bug) { (void)test; }
+KTEST_ATTR(known, bug, .known_bug = "counts from 1");
+
+size_t ktest_param_index(const struct ktest *test) { return test == NULL; }
+static const int squares[11] = {0, 1, 4, 9, 16, 25, 36, 49, 64, 81, 100};
+KTEST_PARAM(params, squares, squares, NULL)
+{
+    (void)test;
+    (void)param;
+}
+
+KTEST(quirky, everywhere_else) { (void)test; }
+KTEST_ATTR(quirky, everywhere_else, .outcome = KTEST_HANG,
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_KVM, .skip = "not with KVM"},
+                                  {.accel = KTEST_ACCEL_TCG, .before = KTEST_QEMU(6, 0),
+                                   .outcome = KTEST_PANIC("old")},
+                                  {.accel = KTEST_ACCEL_TCG, .from = KTEST_QEMU(7, 2),
+                                   .before = KTEST_QEMU(8, 0), .skip = "broken in 7.2"}));
+
+KTEST_BENCH(speed, add) { (void)test; }

@@ -51,8 +51,10 @@ def test_a_qemu_that_is_no_program(kernel: Path, tmp_path: Path, capsys: Capture
     script = tmp_path / "qemu"
     script.write_bytes(b"\x7fELF, but not really")
     script.chmod(0o755)
-    assert main(kernel, "--qemu", str(script)) == 99
+    assert main(kernel, "--qemu", str(script), "alpha.*") == 99
     assert "QEMU did not start" in capsys.readouterr().out
+    assert main(kernel, "--qemu", str(script), "quirky.*") == 99  # its version is asked for
+    assert "QEMU did not start" in capsys.readouterr().err
 
 
 def test_without_kernel(tmp_path: Path, capsys: Capture) -> None:
@@ -103,9 +105,13 @@ def test_the_list_needs_no_qemu(kernel: Path, capsys: Capture) -> None:
 def test_the_list_as_data(kernel: Path, capsys: Capture) -> None:
     assert main(kernel, "--list", "--json", "-") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows[3]["name"] == "faults.stack_overflow"
-    assert rows[3]["outcome"] == "fault"
-    assert (rows[6]["isolation"], rows[6]["needs"]) == ("boot", ["vga"])
+    tests = {row["name"]: row for row in rows}
+    assert tests["faults.stack_overflow"]["outcome"] == "fault"
+    screen = tests["screen.shows_hello"]
+    assert (screen["isolation"], screen["needs"]) == ("boot", ["vga"])
+    assert tests["params.squares/10"]["parameter"] == 10
+    assert tests["endings.takes_an_nmi"]["inject"] == "nmi"
+    assert "speed.add" not in tests
 
 
 def test_all_skipped(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
@@ -120,17 +126,17 @@ def test_a_boot_for_each_test(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
                               capsys: Capture) -> None:
     report = tmp_path / "report.json"
     assert main(kernel, "--qemu", fake_qemu("honest"), "--isolate", "boot", "--json",
-                str(report)) == 0
-    assert json.loads(report.read_text())["boots"] == 7
+                str(report), "alpha.*", "known.*") == 0
+    assert json.loads(report.read_text())["boots"] == 4
 
 
 def test_stop_after_the_first_failure(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
                                       capsys: Capture) -> None:
     report = tmp_path / "report.json"
     assert main(kernel, "--qemu", fake_qemu("a_check_fails"), "--isolate", "boot", "-x", "--json",
-                str(report)) == 1
+                str(report), "alpha.*") == 1
     data = json.loads(report.read_text())
-    assert (data["boots"], data["not_run"], len(data["tests"])) == (1, 6, 1)
+    assert (data["boots"], data["not_run"], len(data["tests"])) == (1, 2, 1)
 
 
 def test_a_report_that_cannot_be_written(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
@@ -180,3 +186,126 @@ def test_it_runs_from_any_folder(kernel: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(HERE.parent / "run.py"), "--kernel", kernel.name,
                            "--list"], cwd=kernel.parent, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("alpha.one\n")
+
+
+# --- Orders, rounds, benchmarks -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--shuffle=-1"], "-1 is not a seed"),
+    (["--shuffle=18446744073709551616"], "is not a seed"),
+    (["--repeat", "0"], "0 is not a number of rounds"),
+    (["--speed", "fast"], "fast is none of normal, slow and very-slow"),
+    (["--list", "--repeat", "2"], "nothing can be repeated"),
+    (["--list", "--bisect-order"], "nothing can be repeated or bisected"),
+    (["--bisect-order", "--until-fail"], "it goes without --until-fail"),
+    (["--bisect-order", "--json", "-"], "it goes without --json"),
+    (["--bisect-order", "--bench"], "it goes without --bench")])
+def test_what_does_not_go_together(arguments: List[str], words: str, capsys: Capture) -> None:
+    assert cli.main(arguments) == cli.USAGE
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments, names", [
+    (["--bench"], ["speed.add"]),
+    (["--suite", "endings", "--speed", "normal"],
+     ["endings.hangs", "endings.takes_the_machine_down"]),
+    (["--suite", "e*", "--suite", "alpha", "--test", "*s"], ["alpha.skips", "endings.hangs"]),
+    (["squares/1"], ["params.squares/1"]),
+    (["params.squares/?0"], ["params.squares/10"]),
+    (["--shuffle=1", "alpha.*", "faults.*", "screen.*"],  # by the C program of test_order.py
+     ["alpha.two", "alpha.one", "alpha.skips", "faults.write_to_rodata", "faults.stack_overflow",
+      "screen.shows_hello"])])
+def test_what_is_selected(arguments: List[str], names: List[str], kernel: Path,
+                          capsys: Capture) -> None:
+    assert main(kernel, "--list", *arguments) == 0
+    assert capsys.readouterr().out.split() == names
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--bench", "alpha.*"], "No benchmark matches alpha.*: without --bench there are tests"),
+    (["speed.*"], "No test matches speed.*: what does is a benchmark, for --bench"),
+    (["takes_an_nmi", "--speed", "normal"], "No test matches takes_an_nmi at the speed normal."),
+    (["--suite", "nosuch"], "No test matches --suite nosuch.")])
+def test_why_nothing_matches(arguments: List[str], words: str, kernel: Path, capsys: Capture
+                             ) -> None:
+    assert main(kernel, "--list", *arguments) == cli.NO_MATCH
+    assert words in capsys.readouterr().err
+
+
+def test_the_list_shows_attributes(kernel: Path, capsys: Capture) -> None:
+    assert main(kernel, "--list", "-v", "endings.*", "known.*", "screen.*") == 0
+    rows = {row.split("\t")[0]: row.split("\t")[2:]
+            for row in capsys.readouterr().out.splitlines()}
+    assert rows["endings.hangs"] == ["hang, ended by the kernel's watchdog", "500 ms"]
+    assert rows["endings.takes_an_nmi"][1:] == ["slow", "gets nmi"]
+    assert rows["known.bug"] == ["the test returns", "known bug: counts from 1"]
+    assert rows["screen.shows_hello"][1:] == ["a boot of its own", "1500 ms", "needs vga"]
+
+
+def test_rounds_have_their_own_seeds(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                     capsys: Capture) -> None:
+    report = tmp_path / "report.json"
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--shuffle", "--repeat", "2", "--json",
+                str(report), "alpha.*", "faults.*") == 0
+    data = json.loads(report.read_text())
+    first, second = (each["seed"] for each in data["rounds"])
+    assert first != second and data["flaky"] == []
+    out = capsys.readouterr().out
+    assert f"Round 1 of 2 --shuffle={first}\n" in out
+    assert f"Round 2 of 2 --shuffle={second}\n" in out and "2 boots, 2 rounds\n" in out
+
+
+def test_until_fail_ends_with_the_seed_of_the_failure(kernel: Path, fake_qemu: FakeQemu,
+                                                      capsys: Capture) -> None:
+    """By name alpha.one comes before alpha.two, and with seed 1 behind it."""
+    qemu = fake_qemu("fails_behind")
+    assert main(kernel, "--qemu", qemu, "--shuffle=1", "--until-fail", "--repeat", "2",
+                "alpha.*") == 0
+    assert main(kernel, "--qemu", qemu, "--shuffle=2", "--until-fail", "--repeat", "3", "alpha.*") == 1
+    out = capsys.readouterr().out
+    assert "its order  harness/run.py" in out and "--shuffle=2 --test 'alpha.*'\n" in out
+    assert out.splitlines()[-1].endswith("1 boot --shuffle=2")
+
+
+def test_an_order_is_bisected(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    assert main(kernel, "--qemu", fake_qemu("fails_behind"), "--bisect-order", "alpha.*") == 1
+    out = capsys.readouterr().out
+    assert "alpha.two passes alone and fails behind alpha.one.\n" in out
+    assert out.endswith("--test alpha.one --test alpha.two\n")
+    assert "FAIL alpha.two: EXPECT n == 5" in out
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--bisect-order", "alpha.*") == 0
+    assert "nothing to bisect" in capsys.readouterr().out
+
+
+def test_benchmarks_get_a_table(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                capsys: Capture) -> None:
+    report = tmp_path / "report.json"
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--bench", "--json", str(report)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["cycles", "per", "turn", "min", "median", "p90", "max"]
+    assert lines[3].split() == ["speed.add", "12.250", "12.500", "13.125", "20.000"]
+    measured = json.loads(report.read_text())["tests"][0]["measured"]
+    assert (measured["median"], measured["unit"]) == (12.5, "cycles")
+
+
+# --- Ends that nobody asked for -------------------------------------------------------------------
+
+
+def test_a_reader_that_has_seen_enough(kernel: Path) -> None:
+    command = f"{sys.executable} {HERE.parent}/run.py --kernel {kernel} --list | true"
+    done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], check=True,
+                          capture_output=True, text=True)
+    assert done.stdout in ("0\n", "99\n")  # whether `true` was still there
+    assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stderr
+
+
+def test_reports_go_where_they_can(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                   capsys: Capture) -> None:
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--junit", str(tmp_path), "one") == 99
+    assert f"The report {tmp_path} cannot be written: Is a directory." in capsys.readouterr().err
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--junit", str(link), "one") == 0
+    assert link.is_symlink() and Path("/dev/null").is_char_device()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.elf import Image, Symbol, Symbols
-from judge.model import Isolation, Needs, Outcome, OutcomeKind, Refusal
-from tests.conftest import address_of, compile_sample
+from judge.model import (Accel, Inject, Isolation, Needs, Outcome, OutcomeKind, Quirk, Refusal,
+                         Speed)
+from tests.conftest import FLAGS, HERE, address_of, compile_sample
 
 
 @pytest.fixture(scope="module", params=["-m64", "-m32"])
@@ -22,8 +23,10 @@ def either_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 def test_the_tests_come_sorted(either_image: Image) -> None:
     assert [test.full_name for test in either_image.tests] == [
-        "alpha.one", "alpha.skips", "alpha.two", "faults.stack_overflow", "faults.write_to_rodata",
-        "panics.as_declared", "screen.shows_hello"]
+        "alpha.one", "alpha.skips", "alpha.two", "endings.hangs", "endings.takes_an_nmi",
+        "endings.takes_the_machine_down", "faults.stack_overflow", "faults.write_to_rodata",
+        "known.bug", "panics.as_declared", *(f"params.squares/{index}" for index in range(11)),
+        "quirky.everywhere_else", "screen.shows_hello", "speed.add"]
 
 
 def test_attributes(either_image: Image) -> None:
@@ -37,8 +40,51 @@ def test_attributes(either_image: Image) -> None:
     assert tests["write_to_rodata"].outcome.mask == 0x1F
     assert tests["as_declared"].outcome == Outcome(OutcomeKind.PANIC,
                                                    text="frame 0x* freed twice?")
+    assert tests["takes_the_machine_down"].outcome == Outcome(OutcomeKind.TRIPLE_FAULT)
+    assert tests["hangs"].outcome == Outcome(OutcomeKind.HANG)
+    nmi = tests["takes_an_nmi"]
+    assert (nmi.inject, nmi.speed, nmi.known_bug) == (Inject.NMI, Speed.SLOW, None)
+    assert tests["bug"].known_bug == "counts from 1"
+    assert [test.name for test in either_image.tests if test.is_bench] == ["add"]
     screen = tests["shows_hello"]
     assert (screen.isolation, screen.needs, screen.timeout_ms) == (Isolation.BOOT, Needs.VGA, 1500)
+
+
+def test_quirks(either_image: Image) -> None:
+    test = next(test for test in either_image.tests if test.quirks)
+    assert test.quirks == (
+        Quirk(Outcome(), Accel.KVM, skip="not with KVM"),
+        Quirk(Outcome(OutcomeKind.PANIC, text="old"), Accel.TCG, before=600),
+        Quirk(Outcome(), Accel.TCG, since=702, before=800, skip="broken in 7.2"))
+
+
+SPOILED = """#include "ktest.h"
+static const struct ktest_attr attr = {@ATTR@};
+KTEST_REGISTER_(first, .kind = KTEST_RECORD_CASE, .suite = "s", .name = "t", @RECORD@);
+void _start(void) {}
+"""
+
+
+@pytest.mark.parametrize("attr, record, words", [
+    ("0", ".param_count = 10001", "10,001 parameters"),
+    (".quirk_count = 65", ".attr = &attr", "65 quirks"),
+    (".quirk_count = 1", ".attr = &attr", "which no segment holds"),
+    (".quirk_count = 1, .quirks = (const struct ktest_quirk[]){{.accel = 3}}", ".attr = &attr",
+     "3 is not a valid Accel"),
+    (".inject = 3", ".attr = &attr", "3 is not a valid Inject"),
+    (".outcome = {.kind = 5}", ".attr = &attr", "5 is not a valid OutcomeKind"),
+    ("0", ".attr = 0", "")])
+def test_bounds(attr: str, record: str, words: str, tmp_path: Path) -> None:
+    """A null attribute stands for one that is all zero; what nobody writes is refused."""
+    source, kernel = tmp_path / "k.c", tmp_path / "k.elf"
+    source.write_text(SPOILED.replace("@ATTR@", attr).replace("@RECORD@", record))
+    subprocess.run(["gcc", *FLAGS, f"-I{HERE.parents[1] / 'ktest'}", "-o", str(kernel),
+                    str(source)], check=True)
+    if words:
+        with pytest.raises(Refusal, match=words):
+            Image(kernel)
+    else:
+        assert Image(kernel).tests[0].outcome == Outcome()
 
 
 def test_the_place_of_a_test(either_image: Image) -> None:

@@ -16,8 +16,10 @@ from judge.protocol import (LINE_BYTES, Broken, CheckFailed, Event, Fault, Parse
                             TestEnded, Totals, parse_metadata)
 from judge.terms import Facts
 from tests import stream
+from tests.conftest import shared_tests
 
 NONCE = "k3v9"
+REGISTERED = 99
 
 Rows = List[Dict[str, Any]]
 
@@ -33,7 +35,7 @@ def parse(data: bytes, *cuts: int) -> List[Event]:
 
 
 def good_lines(rows: Rows, image: Image) -> List[str]:
-    return stream.good_lines(rows, len(rows), NONCE, image.build_id)
+    return stream.good_lines(rows, REGISTERED, NONCE, image.build_id)
 
 
 def good_stream(rows: Rows, image: Image) -> bytes:
@@ -43,7 +45,7 @@ def good_stream(rows: Rows, image: Image) -> bytes:
 def judge_stream(data: bytes, image: Image, status: int = 33) -> Judgement:
     parser = Parser()
     events = tuple(parser.feed(data))
-    return judge(Evidence(image.tests, len(image.tests), image.build_id, NONCE, events,
+    return judge(Evidence(shared_tests(image), REGISTERED, image.build_id, NONCE, events,
                           Ending(status=status), image.symbols.names,
                           facts=Facts(have=Needs.VGA), is_cut=parser.is_cut,
                           may_skip=frozenset({"alpha.skips"}), has_spoken=bool(data)))
@@ -57,7 +59,7 @@ def is_green(judgement: Judgement) -> bool:
 def test_a_good_stream_is_green(rows: Rows, image: Image) -> None:
     judgement = judge_stream(good_stream(rows, image), image)
     assert is_green(judgement)
-    assert [result.test for result in judgement.results] == list(image.tests)
+    assert [result.test for result in judgement.results] == list(shared_tests(image))
 
 
 @given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=5))

@@ -117,7 +117,8 @@ enum ktest_isolation {
 // What a test needs of the machine; the harness chooses one that has it and says so in the
 // argument ktest.have. A test whose need is not met is skipped with that reason.
 enum ktest_needs {
-    KTEST_NEEDS_VGA = 1 << 0, // a VGA in text mode
+    KTEST_NEEDS_VGA = 1 << 0,      // a VGA in text mode
+    KTEST_NEEDS_FULL_CPU = 1 << 1, // a CPU with all features that QEMU has: -cpu max
 };
 
 // How long a test takes, for `harness/run.py --speed`.

@@ -127,12 +127,12 @@ const struct ktest_attr *select_attr(const struct ktest_record *record)
     return record->attr != NULL ? record->attr : &nothing;
 }
 
-static bool has_vga(void)
+static bool machine_has(const char *what)
 {
     const char *have = ktest_port_argument("ktest.have");
     while (have != NULL && *have != 0) {
         size_t size_bytes = word_size(have);
-        if (ktest_glob_matches(have, size_bytes, "vga")) {
+        if (ktest_glob_matches(have, size_bytes, what)) {
             return true;
         }
         have += size_bytes + (have[size_bytes] == ',');
@@ -207,8 +207,12 @@ const struct ktest_quirk *select_quirk(const struct ktest_record *record)
 
 const char *select_obstacle(const struct ktest_record *record)
 {
-    if ((select_attr(record)->needs & KTEST_NEEDS_VGA) != 0 && !has_vga()) {
+    uint32_t needs = select_attr(record)->needs;
+    if ((needs & KTEST_NEEDS_VGA) != 0 && !machine_has("vga")) {
         return "needs vga";
+    }
+    if ((needs & KTEST_NEEDS_FULL_CPU) != 0 && !machine_has("full_cpu")) {
+        return "needs full_cpu";
     }
     const struct ktest_quirk *quirk = select_quirk(record);
     return quirk != NULL ? quirk->skip : NULL;

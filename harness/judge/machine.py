@@ -61,8 +61,10 @@ class Machine:
 
     def offers(self, needs: Needs) -> Needs:
         """What of these needs this machine has. Through GRUB there is always a VGA."""
+        if self.cpu != "max":
+            needs &= ~Needs.FULL_CPU
         if self.is_microvm:
-            return Needs(0)
+            return needs & ~Needs.VGA
         return needs | Needs.VGA if self.way is BootWay.GRUB else needs
 
     def executable(self) -> str:

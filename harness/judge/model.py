@@ -154,6 +154,7 @@ class Isolation(enum.IntEnum):
 
 class Needs(enum.IntFlag):
     VGA = 1
+    FULL_CPU = 2
 
 
 class Speed(enum.IntEnum):

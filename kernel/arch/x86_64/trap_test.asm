@@ -8,12 +8,18 @@ default rel
 %include "trap.inc"
 
 global trap_test_raise
+global trap_test_stub
+
+KERNEL_CODE             equ 0x08        ; selectors of gdt.h
+KERNEL_DATA             equ 0x10
+TEST_ERROR              equ 0x5a
 
 section .text progbits alloc exec nowrite align=16
 
-; void trap_test_registers(const struct trap_frame *in, struct trap_frame *out): RDI, RSI.
-; Loads all general registers but RSP, and RFLAGS, from *in, executes int3, and stores what they
-; are then in *out. out->rsp is how far RSP moved. Clobbers what a callee may.
+; void trap_test_registers(const struct trap_frame *in, struct trap_frame *out, void (*raise)(void)):
+; RDI, RSI, RDX. Loads all general registers but RSP, and RFLAGS, from *in, calls raise(), which
+; changes none, and stores what they are then in *out. out->rsp is how far RSP moved. Clobbers what
+; a callee may.
 trap_test_registers:
         push    rbp
         push    rbx
@@ -23,6 +29,7 @@ trap_test_registers:
         push    r15
         pushfq
         push    rsi                     ; out
+        mov     [rel raise], rdx
 
         mov     rax, [rdi + trap_frame.rax]
         mov     rbx, [rdi + trap_frame.rbx]
@@ -42,7 +49,7 @@ trap_test_registers:
         push    qword [rdi + trap_frame.rflags]
         mov     rdi, [rdi + trap_frame.rdi]
         popfq
-        int3
+        call    [rel raise]
         pushfq
         push    rdi
         mov     rdi, [rsp + 16]         ; out
@@ -105,6 +112,23 @@ trap_test_enter:
 .end:
 global trap_test_enter:function (trap_test_enter.end - trap_test_enter)
 
+; void trap_test_fault(void): enters the stub at trap_test_stub as the CPU would after a fault with
+; an error code. Changes no register.
+trap_test_fault:
+        mov     [rel rsp_of_fault], rsp
+        push    0                       ; aligned again, as the CPU does it
+        push    KERNEL_DATA
+        push    qword [rel rsp_of_fault]
+        pushfq
+        push    KERNEL_CODE
+        push    .back
+        push    TEST_ERROR
+        jmp     [rel trap_test_stub]
+.back:
+        ret
+.end:
+global trap_test_fault:function (trap_test_fault.end - trap_test_fault)
+
 ; trap_test_raise[n](): executes `int n`.
 %assign vector 0
 %rep 256
@@ -124,3 +148,6 @@ trap_test_raise:
 
 section .bss nobits alloc noexec write align=8
 rsp_before:     resq 1
+rsp_of_fault:   resq 1
+raise:          resq 1
+trap_test_stub: resq 1

@@ -9,15 +9,19 @@
 #include "lib/string.h"
 
 // trap_test.asm
-void trap_test_registers(const struct trap_frame *in, struct trap_frame *out);
+void trap_test_registers(const struct trap_frame *in, struct trap_frame *out, void (*raise)(void));
+void trap_test_fault(void);
 void trap_test_enter(uint64_t stub, uint64_t has_error_code, uint64_t error);
 extern void (*const trap_test_raise[IDT_VECTORS])(void);
+extern uint64_t trap_test_stub;
 
 static struct trap_frame last_frame;
 static const struct trap_frame *last_frame_address;
 static unsigned trap_count;
 static trap_handler_t *unhandled_before;
 static trap_handler_t *nmi_before;
+static trap_handler_t *catcher;
+static volatile unsigned raised;
 
 static void note_trap(struct trap_frame *frame)
 {
@@ -37,11 +41,19 @@ static void note_coded_trap(struct trap_frame *frame, uint64_t error)
     last_frame.error = error;
 }
 
-// Every vector goes to `handler`, the tests' own watchdog among them.
+// An NMI that nobody raised here is the tests' watchdog.
+static void pass_watchdog_on(struct trap_frame *frame)
+{
+    (raised == VECTOR_NMI.number ? catcher : nmi_before)(frame);
+}
+
+// Every vector that the test raises, having said so in `raised`, goes to `handler`.
 static void catch_all(trap_handler_t *handler)
 {
+    raised = 0;
+    catcher = handler;
     unhandled_before = trap_set_unhandled(handler);
-    nmi_before = trap_set_handler(VECTOR_NMI, NULL);
+    nmi_before = trap_set_handler(VECTOR_NMI, pass_watchdog_on);
 }
 
 static void init(struct ktest *test)
@@ -116,10 +128,8 @@ KTEST(trap, handler_may_change_the_frame)
 }
 
 // Every register has a value of its own, so that two that change places are seen too.
-KTEST_ATTR(trap, every_register_is_preserved, .proves = "5.5 5.9");
-KTEST(trap, every_register_is_preserved)
+static void expect_all_preserved(struct ktest *test, unsigned vector, void (*raise)(void))
 {
-    trap_set_handler(VECTOR_BREAKPOINT, note_trap);
     struct trap_frame in = {0};
     struct trap_frame out = {0};
     uint64_t *values = (uint64_t *)&in;
@@ -127,18 +137,32 @@ KTEST(trap, every_register_is_preserved)
         values[i] = 0x1111111111111111 * (i + 1);
     }
     in.rflags = RFLAGS_FIXED | RFLAGS_DF | RFLAGS_AC | 0x8d5; // OF, SF, ZF, AF, PF, CF
+    trap_count = 0;
+    raised = vector;
 
-    trap_test_registers(&in, &out);
+    trap_test_registers(&in, &out, raise);
 
-    KTEST_ASSERT_EQ(test, trap_count, 1);
-    KTEST_EXPECT_EQ(test, out.rflags, in.rflags);
-    KTEST_EXPECT_EQ(test, out.rsp, 0);
+    KTEST_ASSERT_EQ_MSG(test, trap_count, 1, "vector %u", vector);
+    KTEST_ASSERT_EQ(test, last_frame.vector, vector);
+    KTEST_ASSERT_EQ_MSG(test, out.rflags, in.rflags, "vector %u", vector);
+    KTEST_ASSERT_EQ_MSG(test, out.rsp, 0, "vector %u", vector);
     in.rflags = 0;
     out.rflags = 0;
-    out.rsp = 0;
-    KTEST_EXPECT_MEMEQ(test, &out, &in, sizeof(in));
-    KTEST_EXPECT_MEMEQ(test, &last_frame, &in, 15 * sizeof(uint64_t));
-    KTEST_EXPECT_EQ(test, last_frame.rflags & RFLAGS_DF, RFLAGS_DF);
+    KTEST_ASSERT_MEMEQ(test, &out, &in, sizeof(in));
+    KTEST_ASSERT_MEMEQ(test, &last_frame, &in, 15 * sizeof(uint64_t));
+    KTEST_ASSERT_EQ(test, last_frame.rflags & RFLAGS_DF, RFLAGS_DF);
+}
+
+KTEST_ATTR(trap, every_vector_preserves_every_register, .proves = "5.5 5.9");
+KTEST(trap, every_vector_preserves_every_register)
+{
+    catch_all(note_trap);
+    for (unsigned vector = 0; vector < IDT_VECTORS; vector++) {
+        trap_test_stub = gate_handler(&idt_current()->gates[vector]);
+        expect_all_preserved(test, vector,
+                             exception_has_error_code((uint8_t)vector) ? trap_test_fault
+                                                                       : trap_test_raise[vector]);
+    }
 }
 
 static uint64_t rflags_in_handler;
@@ -171,6 +195,7 @@ KTEST(trap, every_stub_delivers_its_vector_and_error_code)
         bool has_error = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 ||
                          vector == 21 || vector == 29 || vector == 30;
         uint64_t stub = gate_handler(&idt_current()->gates[vector]);
+        raised = vector;
 
         trap_test_enter(stub, has_error, 0x5a5a0000 + vector);
 
@@ -192,10 +217,47 @@ KTEST(trap, int_n_reaches_its_vector)
         if (exception_has_error_code((uint8_t)vector)) {
             continue;
         }
+        raised = vector;
         trap_test_raise[vector]();
         KTEST_ASSERT_EQ(test, last_frame.vector, vector);
     }
     KTEST_EXPECT_EQ(test, trap_count, IDT_VECTORS - 10);
+}
+
+// `int n` pushes no error code for any vector. The stub of one that has a code takes RIP for it, CS
+// for RIP, and so on; so the only way back to what was interrupted is a context of our own.
+static struct ktest_context before_int_n;
+
+static void note_shifted(struct trap_frame *frame)
+{
+    trap_count++;
+    last_frame.vector = frame->vector;
+    last_frame.error = frame->error;
+    last_frame.rip = frame->rip;
+    last_frame.ss = frame->rsp; // frame->ss lies beyond the top of an interrupt stack
+    ktest_context_restore(&before_int_n);
+}
+
+KTEST_ATTR(trap, int_n_of_a_vector_with_an_error_code_pushes_none, .proves = "5.3 5.7");
+KTEST(trap, int_n_of_a_vector_with_an_error_code_pushes_none)
+{
+    catch_all(note_shifted);
+    volatile unsigned count = 0;
+    for (volatile unsigned vector = 0; vector < EXCEPTION_COUNT; vector++) {
+        if (!exception_has_error_code((uint8_t)vector)) {
+            continue;
+        }
+        count++;
+        if (ktest_context_save(&before_int_n) == 0) {
+            trap_test_raise[vector]();
+        }
+        KTEST_ASSERT_EQ_MSG(test, trap_count, count, "vector %u", vector);
+        KTEST_EXPECT_EQ(test, last_frame.vector, vector);
+        KTEST_EXPECT_EQ(test, last_frame.error, (uint64_t)trap_test_raise[vector] + 2);
+        KTEST_EXPECT_EQ(test, last_frame.rip, SELECTOR_KERNEL_CODE.value);
+        KTEST_EXPECT_EQ(test, last_frame.ss, SELECTOR_KERNEL_DATA.value);
+    }
+    KTEST_EXPECT_EQ(test, count, 10);
 }
 
 KTEST_ATTR(trap, coded_handler_gets_the_error_code, .proves = "5.2 5.7 4.8.4");
@@ -265,8 +327,10 @@ KTEST(trap, nmi_and_machine_check_arrive_on_their_own_stacks)
 {
     catch_all(note_ist);
 
+    raised = 2;
     trap_test_raise[2]();
     KTEST_EXPECT_EQ(test, ist_in_handler, IST_NMI);
+    raised = 0;
     trap_test_raise[18]();
     KTEST_EXPECT_EQ(test, ist_in_handler, IST_MACHINE_CHECK);
     trap_test_raise[3]();

@@ -10,6 +10,7 @@
 #include "arch/x86_64/trap.h"
 #include "ktest.h"
 #include "lib/panic.h"
+#include "registry.h"
 
 #define UNMAPPED 0xffffffffc0000000
 
@@ -365,6 +366,22 @@ KTEST(unlimited, halt_without_a_timeout)
 {
     (void)test;
     cpu_halt_forever();
+}
+
+// Behind this test the runner itself faults, on the record of the next one.
+KTEST(runner, a_takes_the_next_test_away)
+{
+    const struct ktest_record **next = ktest_records_start;
+    while ((*next)->name != ktest_name(test)) {
+        next++;
+    }
+    next[1] = (const struct ktest_record *)UNMAPPED;
+    KTEST_EXPECT_TRUE(test, next + 1 < ktest_records_end);
+}
+
+KTEST(runner, b_comes_behind_in_another_boot)
+{
+    KTEST_EXPECT_TRUE(test, true);
 }
 
 // --- Other ways to be wrong --------------------------------------------------------------------

@@ -11,19 +11,22 @@ import re
 from collections import Counter
 from dataclasses import replace
 from itertools import groupby
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
 from .evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, STATUS_RESTART, Ending,
                        Evidence, Judgement, Record, Result, Stop, collect, only)
 from .model import Difference, Finding, Trouble, Verdict
-from .protocol import (Broken, Fault, Hang, OrderAnswered, Panic, Planned, Refused, Restart,
+from .protocol import (Broken, Event, Fault, Hang, OrderAnswered, Panic, Planned, Refused, Restart,
                        RunBegan, SuiteBegan, TestBegan, TestClosed, Totals)
 from .terms import describe_version
 from .verdicts import judge_record
 
 # What the kernel says on its console when it can't go on with the boot, and then halts.
 REFUSAL = re.compile(r"(Faultline can't boot: [^\r\n]+)[\r\n]")
+
+# What ends a boot between two tests: the kernel's runner died, and what was said before stands.
+RUNNER_DIED = (Trouble.DIED_BETWEEN, Trouble.HUNG_BETWEEN, Trouble.OUTSIDE_PANIC)
 
 # Why QEMU stops a machine when what the guest did is to blame, and not the host's disk or user.
 GUEST_S_FAULT = ("internal-error", "guest-panicked")
@@ -32,6 +35,8 @@ GUEST_S_FAULT = ("internal-error", "guest-panicked")
 def judge(evidence: Evidence) -> Judgement:
     records = collect(evidence.events, evidence.interventions)
     finding = _discredit(evidence, records)
+    if finding is not None and _is_end_of_the_runner(finding, evidence):
+        return _judge_dead_runner(finding, evidence, records)
     if finding is not None:
         assert isinstance(finding.reason, Trouble)
         troubled = tuple(Result(test, Verdict.ERROR, finding) for test in evidence.expected)
@@ -45,6 +50,29 @@ def judge(evidence: Evidence) -> Judgement:
                      if isinstance(event, OrderAnswered))
     return Judgement(tuple(results), evidence.expected[len(results):], is_stopped,
                      restart is not None or _ended_as_foreseen(results))
+
+
+def _is_end_of_the_runner(finding: Finding, evidence: Evidence) -> bool:
+    """A test had ended, nothing went wrong before, and others were to come: none did, nor totals.
+    Behind the last test it is the totals that are missing, and nothing is believed without."""
+    if finding.reason not in RUNNER_DIED:
+        return False
+    closed = [index for index, event in enumerate(evidence.events)
+              if isinstance(event, TestClosed)]
+    if not 0 < len(closed) < len(evidence.expected):
+        return False
+    before, behind = evidence.events[:closed[-1] + 1], evidence.events[closed[-1] + 1:]
+    return _outside_panic(before) is None and not any(
+        isinstance(event, (TestBegan, Totals)) for event in behind)
+
+
+def _judge_dead_runner(finding: Finding, evidence: Evidence, records: List[Record]) -> Judgement:
+    """Whatever killed the runner, the test that ended last is the first to be looked at."""
+    results = [judge_record(test, record, evidence)
+               for test, record in zip(evidence.expected, records)]
+    blamed = replace(finding, sentence=f"the runner died behind it: {finding.sentence}")
+    results[-1] = Result(results[-1].test, Verdict.ERROR, blamed, records[-1])
+    return Judgement(tuple(results), evidence.expected[len(results):])
 
 
 def _ended_as_foreseen(results: List[Result]) -> bool:
@@ -61,12 +89,12 @@ def _ended_as_foreseen(results: List[Result]) -> bool:
 def _discredit(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
     """What makes everything that this boot said worthless, if anything does."""
     checks = (_not_started, _wrong_machine, _broken_stream, _refused, _wrong_header, _wrong_plan,
-              _wrong_tests, _unasked_order, _outside_panic)
+              _wrong_tests, _unasked_order)
     for check in checks:
         finding = check(evidence)
         if finding is not None:
             return finding
-    return _wrong_end(evidence, records)
+    return _outside_panic(evidence.events) or _wrong_end(evidence, records)
 
 
 def _not_started(evidence: Evidence) -> Optional[Finding]:
@@ -180,9 +208,9 @@ def _unasked_order(evidence: Evidence) -> Optional[Finding]:
     return None
 
 
-def _outside_panic(evidence: Evidence) -> Optional[Finding]:
+def _outside_panic(events: Sequence[Event]) -> Optional[Finding]:
     inside = False
-    for event in evidence.events:
+    for event in events:
         if isinstance(event, (TestBegan, TestClosed)):
             inside = isinstance(event, TestBegan)
         elif isinstance(event, Panic) and not inside:

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import pytest
 
-from judge.evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, Ending, Evidence, Intervention,
-                            Judgement, Stop)
+from judge.evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, Ending, Evidence,
+                            Intervention, Judgement, Stop)
 from judge.judge import judge
 from judge.model import Accel, Needs, Outcome, OutcomeKind, Quirk, Test, Trouble, Verdict
 from judge.protocol import Parser
@@ -205,3 +205,41 @@ def test_the_version_that_runs_has_to_be_the_one_that_was_asked_for() -> None:
     judgement = told(QUIRKY, "skip", facts=OLD, greeted_version=900)
     assert judgement.trouble is Trouble.WRONG_MACHINE
     assert told(TEST, "pass", greeted_version=900).results[0].verdict is Verdict.PASS
+
+
+# --- The runner dies between two tests ------------------------------------------------------------
+
+
+TWO = (Test("s", "t"), Test("s", "u"))
+
+
+def between(inside: Sequence[str], ending: Ending, ended: int = 1) -> Judgement:
+    """Of two tests, so many have ended when this comes."""
+    rows = [ROW, {**ROW, "test": "u", "name": "s.u"}]
+    lines = stream.good_lines(rows, 2, "n", "b")
+    ends = [index for index, line in enumerate(lines) if line.startswith("    ok ")]
+    parser = Parser()
+    evidence = Evidence(TWO, 2, "b", "n", tuple(parser.feed(stream.to_bytes(
+        [*lines[:ends[ended - 1] + 1], *inside]))), ending, lambda _: frozenset(), has_spoken=True)
+    return judge(evidence)
+
+
+@pytest.mark.parametrize("inside, ending, trouble", [
+    (PANIC, Ending(STATUS_PANIC), Trouble.OUTSIDE_PANIC),
+    ([], Ending(STATUS_PANIC), Trouble.OUTSIDE_PANIC),
+    ([], TRIPLE_FAULT, Trouble.DIED_BETWEEN),
+    ([], Ending(0, stop=Stop.HANG), Trouble.HUNG_BETWEEN)])
+def test_a_dead_runner_is_blamed_on_the_test_before(inside: Sequence[str], ending: Ending,
+                                                    trouble: Trouble) -> None:
+    found = between(inside, ending)
+    assert [result.verdict for result in found.results] == [Verdict.ERROR]
+    finding = found.results[0].finding
+    assert finding is not None and finding.reason is trouble
+    assert "the runner died behind it" in finding.sentence
+    assert found.unfinished == TWO[1:], "they get another boot"
+
+
+def test_without_totals_nothing_is_believed_behind_the_last_test() -> None:
+    found = between([], TRIPLE_FAULT, ended=2)
+    assert [result.verdict for result in found.results] == [Verdict.ERROR] * 2
+    assert found.trouble is Trouble.DIED_BETWEEN

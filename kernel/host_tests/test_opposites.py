@@ -103,6 +103,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
         "no exit device": [*good, "--qemu", f"{folder}/qemu"],
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
         "one": ["--test", "fault_with_another_code"],
+        "dead runner": ["--test", "runner.*", "-v"],
     }
     command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
                str(build), "--kernel", str(build / "faultline-selftest.elf")]
@@ -133,6 +134,13 @@ def test_verdict_says_what_went_wrong(results: Dict[str, Any], name: str) -> Non
 @proves("4.8.3")
 def test_every_one_is_known_here(results: Dict[str, Any]) -> None:
     assert sorted(results) == sorted(SENTENCES)
+
+
+def test_dead_runner_is_blamed_and_the_run_goes_on(runs: Dict[str, Run]) -> None:
+    """It faults between two tests: the one before is in error, the one behind gets its boot."""
+    text = runs["dead runner"].text
+    assert "ERROR runner.a_takes_the_next_test_away: the runner died behind it" in text
+    assert "#PF" in text and "1 passed, 0 failed, 1 in error" in text and "2 boots" in text
 
 
 @proves("4.1.3", "4.1.5")

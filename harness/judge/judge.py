@@ -214,9 +214,9 @@ def _outside_panic(events: Sequence[Event]) -> Optional[Finding]:
         if isinstance(event, (TestBegan, TestClosed)):
             inside = isinstance(event, TestBegan)
         elif isinstance(event, Panic) and not inside:
-            return Finding(Trouble.OUTSIDE_PANIC,
-                           f"the kernel panicked outside of every test: {event.message} "
-                           f"({event.file}:{event.line})")
+            place = f" ({event.file}:{event.line})" if event.file else ""
+            return Finding(Trouble.OUTSIDE_PANIC, "the kernel panicked outside of every test: "
+                                                  f"{event.message}{place}")
         elif isinstance(event, Fault) and not inside:
             return Finding(Trouble.OUTSIDE_PANIC, "an exception came outside of every test: "
                                                   + x86.describe_fault(event))

@@ -368,6 +368,28 @@ KTEST(unlimited, halt_without_a_timeout)
     cpu_halt_forever();
 }
 
+// Two that get on with everybody but each other: the order decides. harness/run.py --bisect-order
+// has to name them.
+static const int bystanders[10];
+
+KTEST_PARAM(clash, bystander, bystanders, NULL)
+{
+    KTEST_EXPECT_EQ(test, *param, 0);
+}
+
+static bool is_marked;
+
+KTEST(clash, leaves_a_mark)
+{
+    is_marked = true;
+    KTEST_EXPECT_TRUE(test, is_marked);
+}
+
+KTEST(clash, minds_the_mark)
+{
+    KTEST_EXPECT_FALSE(test, is_marked);
+}
+
 // Behind this test the runner itself faults, on the record of the next one.
 KTEST(runner, a_takes_the_next_test_away)
 {

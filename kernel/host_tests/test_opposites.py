@@ -104,6 +104,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
         "one": ["--test", "fault_with_another_code"],
         "dead runner": ["--test", "runner.*", "-v"],
+        "clash": ["--suite", "clash", "--bisect-order"],
     }
     command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
                str(build), "--kernel", str(build / "faultline-selftest.elf")]
@@ -141,6 +142,13 @@ def test_dead_runner_is_blamed_and_the_run_goes_on(runs: Dict[str, Run]) -> None
     text = runs["dead runner"].text
     assert "ERROR runner.a_takes_the_next_test_away: the runner died behind it" in text
     assert "#PF" in text and "1 passed, 0 failed, 1 in error" in text and "2 boots" in text
+
+
+def test_order_that_matters_is_narrowed_to_a_pair(runs: Dict[str, Run]) -> None:
+    assert runs["clash"].status == 1
+    text = runs["clash"].text
+    assert "clash.minds_the_mark passes alone and fails behind clash.leaves_a_mark." in text
+    assert "--test clash.leaves_a_mark --test clash.minds_the_mark" in text.splitlines()[-1]
 
 
 @proves("4.1.3", "4.1.5")

@@ -24,6 +24,7 @@ from .terms import version_of
 CONSOLE_BYTES = 4 << 20
 STREAM_BYTES = 1 << 20  # and as much as a test may need, for each of them:
 STREAM_BYTES_PER_TEST = 64 << 10
+REFUSAL_BYTES = 1024
 SCENE_LINES = 12
 
 # The kernel's watchdog gives each function of a test its whole time: with fixtures three, and what
@@ -172,12 +173,17 @@ class Watch:
             self._console += happening.data
             if len(self._console) > CONSOLE_BYTES:
                 self._stop = Stop.CONSOLE_FLOOD
-            elif not self.has_spoken and REFUSAL.search(self.console):
+            elif not self.has_spoken and self._refuses(len(happening.data)):
                 self._stop = Stop.REFUSED
         elif isinstance(happening, MonitorMessage):
             self._take_message(happening, qemu)
         else:
             self._exited = happening
+
+    def _refuses(self, new_bytes: int) -> bool:
+        """Looks at what is new, and at as much before it as a refusal may be long."""
+        text = self._console[-new_bytes - REFUSAL_BYTES:].decode("utf-8", "backslashreplace")
+        return REFUSAL.search(text) is not None
 
     def _take_protocol(self, data: bytes, qemu: Qemu) -> None:
         self.has_spoken = True

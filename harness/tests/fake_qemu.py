@@ -158,10 +158,8 @@ class Play:
         monitor = self.monitor() if self.has_monitor else None
         sys.stdout.buffer.write(self.console)
         sys.stdout.buffer.flush()
-        self.say(self.sealed() if self.raw is None else self.raw)
-        if self.has_triple_fault:
-            with open(self.value("-D"), "a", encoding="utf-8") as log:
-                log.write("Triple fault\n")
+        self.say(self.told())
+        self.write_log()
         if self.messages and monitor is not None:
             import json
             for message in self.messages:
@@ -170,9 +168,19 @@ class Play:
             self._hang(monitor)
         if self.signal:
             os.kill(os.getpid(), self.signal)
-        os._exit(self._fitting_status() if self.status is None else self.status)
+        os._exit(self.exit_status())
 
-    def _fitting_status(self) -> int:
+    def told(self) -> bytes:
+        return self.sealed() if self.raw is None else self.raw
+
+    def write_log(self) -> None:
+        if self.has_triple_fault:
+            with open(self.value("-D"), "a", encoding="utf-8") as log:
+                log.write("Triple fault\n")
+
+    def exit_status(self) -> int:
+        if self.status is not None:
+            return self.status
         totals = stream.totals_line(self.lines)
         return 37 if " error=0 " not in totals else 35 if " fail=0 " not in totals else 33
 
@@ -223,13 +231,17 @@ def main() -> None:
     if sys.argv[2:] == ["--version"]:
         sys.stdout.write("QEMU emulator version %d.%d.22 (fake)\n" % VERSION)
         return
-    scenario, _, where = sys.argv[1].partition("@")
-    play = Play(sys.argv[2:], where)
+    rehearse(sys.argv[1], sys.argv[2:]).perform()
+
+
+def rehearse(scenario: str, arguments: List[str]) -> Play:
+    name, _, where = scenario.partition("@")
+    play = Play(arguments, where)
     try:
-        LIES[scenario](play)
+        LIES[name](play)
     except NotHere:  # in a boot of other tests, which then goes well
-        play = Play(sys.argv[2:], where)
-    play.perform()
+        play = Play(arguments, where)
+    return play
 
 
 @lie
@@ -395,7 +407,8 @@ def pass_without_declared_panic(play: Play) -> None:
 
 @lie
 def pass_with_other_panic(play: Play) -> None:
-    play.retell(play.test("panic"), inside=[stream.armed_line(), *stream.panic_lines("frame 0x1000 freed twice")])
+    play.retell(play.test("panic"), inside=[stream.armed_line(),
+                                            *stream.panic_lines("frame 0x1000 freed twice")])
 
 
 @lie
@@ -450,7 +463,8 @@ def pass_in_no_function(play: Play) -> None:
 
 @lie
 def pass_with_two_faults(play: Play) -> None:
-    play.retell(play.test("fault"), inside=stream.trap_lines(play.test("fault")) + stream.fault_lines(play.test("fault")))
+    test = play.test("fault")
+    play.retell(test, inside=[*stream.trap_lines(test), *stream.fault_lines(test)])
 
 
 @lie
@@ -461,7 +475,8 @@ def pass_with_panic_after_fault(play: Play) -> None:
 
 @lie
 def pass_with_two_panics(play: Play) -> None:
-    play.retell(play.test("panic"), inside=stream.trap_lines(play.test("panic")) * 2)
+    test = play.test("panic")
+    play.retell(test, inside=[*stream.trap_lines(test), *stream.trap_lines(test)[1:]])
 
 
 @lie

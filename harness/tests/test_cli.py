@@ -263,7 +263,8 @@ def test_until_fail_ends_with_the_seed_of_the_failure(kernel: Path, fake_qemu: F
     qemu = fake_qemu("fails_behind")
     assert main(kernel, "--qemu", qemu, "--shuffle=1", "--until-fail", "--repeat", "2",
                 "alpha.*") == 0
-    assert main(kernel, "--qemu", qemu, "--shuffle=2", "--until-fail", "--repeat", "3", "alpha.*") == 1
+    assert main(kernel, "--qemu", qemu, "--shuffle=2", "--until-fail", "--repeat", "3",
+                "alpha.*") == 1
     out = capsys.readouterr().out
     assert "its order  harness/run.py" in out and "--shuffle=2 --test 'alpha.*'\n" in out
     assert out.splitlines()[-1].endswith("1 boot --shuffle=2")

@@ -9,7 +9,8 @@ from judge.order import hash_text, in_order
 
 # From a C program that follows the document with uint64_t: no Python was asked.
 REFERENCE = [
-    (0, "", "efd01f60ba992926"), (0, "gdt", "28f2719fffaefb4c"), (1, "gdt", "1bea380c21661402"), (2**64 - 1, "gdt.is_loaded", "c74ae44aaa238217")]
+    (0, "", "efd01f60ba992926"), (0, "gdt", "28f2719fffaefb4c"),
+    (1, "gdt", "1bea380c21661402"), (2**64 - 1, "gdt.is_loaded", "c74ae44aaa238217")]
 
 
 @pytest.mark.parametrize("seed, text, value", REFERENCE)

@@ -42,8 +42,9 @@ def test_no_process_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_path: 
                                    number: signal.Signals, status: int) -> None:
     report, folder = tmp_path / "report.json", tmp_path / "runs"
     harness = subprocess.Popen(
-        [sys.executable, str(HERE.parent / "run.py"), "--kernel", str(kernel), "--allow-skip", "skips",
-         "--qemu", fake_qemu("hang_in_test"), "--json", str(report), "panics.*", "alpha.*"],
+        [sys.executable, str(HERE.parent / "run.py"), "--kernel", str(kernel), "--allow-skip",
+         "skips", "--qemu", fake_qemu("hang_in_test"), "--json", str(report), "panics.*",
+         "alpha.*"],
         env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: any(b"panics.as_declared" in log.read_bytes()
                            for log in folder.glob("*/protocol.log")))
@@ -62,8 +63,8 @@ def test_no_process_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_path: 
 
 
 def test_parallel_runs_share_nothing(kernel: Path, fake_qemu: FakeQemu) -> None:
-    command = [sys.executable, str(HERE.parent / "run.py"), "--kernel", str(kernel), "--allow-skip", "skips",
-               "--qemu", fake_qemu("honest")]
+    command = [sys.executable, str(HERE.parent / "run.py"), "--kernel", str(kernel),
+               "--allow-skip", "skips", "--qemu", fake_qemu("honest")]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
     assert [each.wait(PATIENCE_SECONDS) for each in runs] == [0] * 4
     for each in runs:

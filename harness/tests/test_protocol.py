@@ -70,7 +70,8 @@ def test_the_parser_takes_any_bytes(data: bytes, cuts: List[int]) -> None:
 
 LINES = st.sampled_from([
     "KTAP version 1", "    KTAP version 1", "1..1", "    1..1", "    # Subtest: a", "# words",
-    "#:ktest_run protocol=2 nonce=x build_id= tests=1 selected=1 seed=none", "#:ktest_begin test=a.b",
+    "#:ktest_run protocol=2 nonce=x build_id= tests=1 selected=1 seed=none",
+    "#:ktest_begin test=a.b",
     "    #:ktest_begin test=a.b", "    ok 1 b", "    not ok 1 b", "ok 1 a", "", " ",
     "    #:ktest_end test=a.b verdict=pass checks=1 cycles=0 stack=0 recovery=0 reason=",
     "#:ktest_order text=stop known=yes", "#:ktest_error reason=%FF",

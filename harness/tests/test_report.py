@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Tuple
 from xml.etree import ElementTree
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge import cli, report
+from judge import cli, report, watch
 from judge.elf import Image
-from judge.evidence import Result
+from judge.evidence import Record, Result
 from judge.model import Cause, Finding, Scene, Test, Verdict
+from judge.protocol import Armed, Note, Param
 from tests.proves import proves
 
 FakeQemu = Callable[[str], str]
@@ -82,7 +84,8 @@ class Tty(io.StringIO):
 
 
 @pytest.mark.parametrize("stream, variable, has_color", [
-    (Tty(), "", True), (io.StringIO(), "", False), (Tty(), "NO_COLOR", False), (Tty(), "CI", False)])
+    (Tty(), "", True), (io.StringIO(), "", False), (Tty(), "NO_COLOR", False),
+    (Tty(), "CI", False)])
 def test_color(stream: io.StringIO, variable: str, has_color: bool,
                monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "CI"):
@@ -124,9 +127,27 @@ def test_the_card_of_a_fault(kernel: Path, fake_qemu: FakeQemu, capsys: Capture)
     assert "rax=0" in text and "#DF (double fault), error code 0x0" in text
 
 
-def test_the_card_of_a_hang(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+def test_the_card_of_a_hang(kernel: Path, fake_qemu: FakeQemu, capsys: Capture,
+                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "NMI_SECONDS", 0.1)
     _, text = output(kernel, fake_qemu("hang_in_test"), capsys, "--timeout", "0.4", "as_declared")
     assert re.search(r"stuck at +poke\+0x4", text)
+    assert text.count("  harness    an NMI was injected, for it did not end\n") == 3
+
+
+def test_the_card_of_a_hang_that_the_kernel_ended(kernel: Path, fake_qemu: FakeQemu,
+                                                  capsys: Capture) -> None:
+    _, text = output(kernel, fake_qemu("undeclared_hang"), capsys, "alpha.one")
+    assert re.search(r"hang +at 0x1234, rsp 0x1000, interrupts off\n +backtrace\n", text)
+
+
+def test_what_a_test_says_besides_is_on_its_card(image: Image) -> None:
+    events = (Param("n = 3"), Armed("a.c", 7), Note("a lock was lost"))
+    found = replace(result("x"), record=Record("s.t", events, True), restart="a stack is lost")
+    lines = list(cards(image).lines(found))
+    assert lines[2:6] == ["  parameter  n = 3", "  armed      a.c:7",
+                          "  note       a lock was lost", "  restart    a stack is lost"]
 
 
 def test_one_card_for_a_boot(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:

@@ -60,25 +60,26 @@ def test_quirks(either_image: Image) -> None:
 
 SPOILED = """#include "ktest.h"
 static const struct ktest_attr attr = {@ATTR@};
-KTEST_REGISTER_(first, KTEST_RECORD_CASE, "s", "t", @COUNT@, 0, @POINTER@, 0, 0);
+static const struct ktest_record record = {
+    .magic = KTEST_RECORD_MAGIC, .kind = KTEST_RECORD_CASE, .suite = "s", .name = "t", @RECORD@};
+static const struct ktest_record *pointer __attribute__((section(".ktests"), used)) = &record;
 void _start(void) {}
 """
 
 
-@pytest.mark.parametrize("attr, count, pointer, words", [
-    ("0", "10001", "&attr", "10,001 parameters"),
-    (".quirk_count = 65", "0", "&attr", "65 quirks"),
-    (".quirk_count = 1", "0", "&attr", "which no segment holds"),
-    (".quirk_count = 1, .quirks = (const struct ktest_quirk[]){{.accel = 3}}", "0", "&attr",
+@pytest.mark.parametrize("attr, record, words", [
+    ("0", ".param_count = 10001", "10,001 parameters"),
+    (".quirk_count = 65", ".attr = &attr", "65 quirks"),
+    (".quirk_count = 1", ".attr = &attr", "which no segment holds"),
+    (".quirk_count = 1, .quirks = (const struct ktest_quirk[]){{.accel = 3}}", ".attr = &attr",
      "3 is not a valid Accel"),
-    (".inject = 3", "0", "&attr", "3 is not a valid Inject"),
-    (".outcome = {.kind = 5}", "0", "&attr", "5 is not a valid OutcomeKind"),
-    ("0", "0", "0", "")])
-def test_bounds(attr: str, count: str, pointer: str, words: str, tmp_path: Path) -> None:
+    (".inject = 3", ".attr = &attr", "3 is not a valid Inject"),
+    (".outcome = {.kind = 5}", ".attr = &attr", "5 is not a valid OutcomeKind"),
+    ("0", ".attr = 0", "")])
+def test_bounds(attr: str, record: str, words: str, tmp_path: Path) -> None:
     """A null attribute stands for one that is all zero; what nobody writes is refused."""
     source, kernel = tmp_path / "k.c", tmp_path / "k.elf"
-    source.write_text(SPOILED.replace("@ATTR@", attr).replace("@COUNT@", count)
-                      .replace("@POINTER@", pointer))
+    source.write_text(SPOILED.replace("@ATTR@", attr).replace("@RECORD@", record))
     subprocess.run(["gcc", *FLAGS, f"-I{HERE.parents[1] / 'ktest'}", "-o", str(kernel),
                     str(source)], check=True)
     if words:

@@ -293,7 +293,7 @@ def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
     terminal = report.Terminal(sys.stdout, options.verbose)
     runner = _runner(image, machine, options, stops_at_failure=True)
     probe = _runner(image, machine, options, stops_at_failure=False)
-    terminal.begin(len(tests), _short(machine.kernel), _how(machine), shuffle_words(seed))
+    terminal.begin(tests, _short(machine.kernel), _how(machine), shuffle_words(seed))
     results = [each for boot in runner.run(tests, seed) for each in boot]
     bisection = Bisection(
         lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
@@ -349,7 +349,7 @@ class Session:
     def _round(self, number: int, seed: Optional[int]) -> None:
         words = shuffle_words(seed)
         if self._plan.count == 1:
-            self._terminal.begin(len(self._tests), _short(self._machine.kernel),
+            self._terminal.begin(self._tests, _short(self._machine.kernel),
                                  _how(self._machine), words)
         else:
             self._terminal.begin_round(number, self._plan.count, words)

@@ -191,8 +191,11 @@ def describe_trap(trap: Trap, record: Record) -> str:
         return f"panic: {trap.message}"
     if isinstance(trap, Fault):
         return x86.describe_fault(trap)
-    ended = "the harness's NMI" if record.was_rescued else "the kernel's watchdog"
-    return f"hang: it was still running when its {trap.timeout_ms} ms were over; {ended} ended it"
+    if record.was_rescued:
+        return (f"hang: the harness's NMI ended it, for the kernel's watchdog ({trap.timeout_ms} "
+                "ms) did not")
+    return (f"hang: it was still running when its {trap.timeout_ms} ms were over; the kernel's "
+            "watchdog ended it")
 
 
 def describe_outcome(outcome: Outcome) -> str:

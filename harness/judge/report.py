@@ -241,9 +241,11 @@ class Terminal:
         if not self._is_quiet:
             print(text, end=end, file=self._stream, flush=True)
 
-    def begin(self, count: int, kernel: str, how: str, order: Sequence[str] = ()) -> None:
-        self.say(" ".join([f"Running {count} test{'s' * (count != 1)} of {kernel} ({how})",
-                           *order]))
+    def begin(self, tests: Sequence[Test], kernel: str, how: str, order: Sequence[str] = ()
+              ) -> None:
+        kind = "benchmark" if tests[0].is_bench else "test"
+        self.say(" ".join([f"Running {len(tests)} {kind}{'s' * (len(tests) != 1)} of {kernel} "
+                           f"({how})", *order]))
 
     def begin_round(self, number: int, count: Optional[int], order: Sequence[str]) -> None:
         self._new_line()
@@ -323,8 +325,10 @@ class Terminal:
 
 
 def _what_happened(result: Result) -> object:
-    """Equal for the tests of a boot that went wrong as a whole: one card explains them all."""
-    return (result.finding, result.scene) if result.is_trouble else result
+    """Equal for the tests of a boot that went wrong as a whole, and for those that got none: one
+    card explains them all."""
+    is_shared = result.is_trouble or result.scene is None
+    return (result.finding, result.scene) if is_shared else result
 
 
 def wants_color(stream: IO[str]) -> bool:

@@ -79,7 +79,7 @@ def _death(outcome: Outcome, record: Record, evidence: Evidence) -> Finding:
 
 def _silent_hang(record: Record, waited: float) -> str:
     """The kernel's own watchdog has to end every test: this one it did not."""
-    text = (f"hang, seen only by the harness: the test did not end within {waited:g} s, and the "
+    text = (f"hang, seen only by the harness: the test did not end within {waited:.1f} s, and the "
             "kernel's watchdog did not end it")
     count = sum(each.is_rescue for each in record.interventions)
     return f"{text}, nor did {count} NMI{'s' * (count > 1)} from outside" if count else text

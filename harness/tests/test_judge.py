@@ -117,7 +117,7 @@ def test_a_hang_that_only_the_harness_saw_fails_also_where_it_is_declared() -> N
     assert opinion(judgement) == ("fail", "hang")
     judgement = told(TEST, "fail", HANG, interventions=(NMI,))
     finding = judgement.results[0].finding
-    assert finding is not None and finding.sentence.endswith("the harness's NMI ended it")
+    assert finding is not None and "the harness's NMI ended it" in finding.sentence
 
 
 def test_a_refused_injection_is_told() -> None:

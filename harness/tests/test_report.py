@@ -157,6 +157,14 @@ def test_one_card_for_a_boot(kernel: Path, fake_qemu: FakeQemu, capsys: Capture)
     assert re.search(r"repeat +harness/run\.py .*--test 'alpha\.\*' --test 'faults\.\*'\n", text)
 
 
+def test_one_card_for_all_that_never_ran(image: Image) -> None:
+    stream = io.StringIO()
+    found = [replace(result("not run"), scene=None, test=Test("s", name)) for name in "abc"]
+    report.Terminal(stream).cards(found, cards(image))
+    assert stream.getvalue().startswith("\nFAIL s.a and 2 others: not run\n")
+    assert stream.getvalue().count("not run") == 1
+
+
 def test_verbose_names_every_test(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
     _, text = output(kernel, fake_qemu("honest"), capsys, "-v", "alpha.*")
     assert text.splitlines()[:4] == [

@@ -27,6 +27,11 @@ PROTOCOL = "com2"
 MONITOR = "qmp"
 QEMU_LOG = "qemu.log"
 
+# TCG logs a triple fault. KVM only gives the CPU back for KVM_EXIT_SHUTDOWN, 8, and to QEMU that is
+# a reset like any other; so where it matters, each such exit is logged, a line for every byte that
+# the kernel sends.
+TRIPLE_FAULT = re.compile(r"Triple fault|kvm_run_exit cpu_index \d+, reason 8\n")
+
 VERSION = re.compile(r"version (\d+)\.(\d+)")
 VERSION_SECONDS = 10.0
 
@@ -88,7 +93,8 @@ class Machine:
                           said)
         return version_of((int(match[1]), int(match[2])))
 
-    def command(self, folder: Path, arguments: str, have: Needs) -> List[str]:
+    def command(self, folder: Path, arguments: str, have: Needs, traces_exits: bool = False
+                ) -> List[str]:
         """One boot, with its files and sockets in `folder`."""
         return [
             self.executable(), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
@@ -102,6 +108,7 @@ class Machine:
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
             "-fw_cfg", f"name={FW_CFG_NAME},string={arguments.replace(',', ',,')}",
             "-d", "cpu_reset", "-D", str(folder / QEMU_LOG),
+            *(["-trace", "kvm_run_exit"] if traces_exits and self.accelerator is Accel.KVM else []),
             *self.extra,
         ]
 

@@ -49,6 +49,10 @@ class Boot:
     tests: Tuple[Test, ...]
     facts: Facts
 
+    @property
+    def ends_in_triple_fault(self) -> bool:
+        return any(takes_the_machine_down(test, self.facts) for test in self.tests)
+
 
 def plan(tests: Sequence[Test], machine: Machine, isolates_all: bool,
          version: Optional[int] = None) -> List[Boot]:
@@ -153,7 +157,8 @@ class Runner:
 
     def _run(self, boot: Boot, folder: Path) -> Tuple[Evidence, Scene]:
         nonce = os.urandom(8).hex()
-        command = self._machine.command(folder, self._arguments(boot, nonce), boot.facts.have)
+        command = self._machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
+                                        traces_exits=boot.ends_in_triple_fault)
         (folder / "command").write_text(shlex.join(command) + "\n")
         watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder)
         try:

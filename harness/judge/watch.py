@@ -14,7 +14,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .evidence import Ending, Intervention, Stop
 from .judge import REFUSAL
-from .machine import QEMU_LOG
+from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
@@ -225,7 +225,7 @@ class Watch:
 
     def _conclude(self) -> Ending:
         log = self._folder / QEMU_LOG
-        has_triple_fault = "Triple fault" in read_tail(log)
+        has_triple_fault = TRIPLE_FAULT.search(read_tail(log)) is not None
         exited = self._exited or Exited(None, None)
         return Ending(exited.status, exited.signal, self._stop, self._shutdown, has_triple_fault,
                       self._vm_status)

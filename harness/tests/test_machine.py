@@ -8,8 +8,8 @@ from typing import List
 
 import pytest
 
-from judge.machine import BootWay, Machine
-from judge.model import Isolation, Needs, Refusal, Test
+from judge.machine import TRIPLE_FAULT, BootWay, Machine
+from judge.model import Accel, Isolation, Needs, Outcome, OutcomeKind, Quirk, Refusal, Test
 from judge.runner import plan
 from judge.selection import select, selector
 from tests.proves import proves
@@ -68,6 +68,16 @@ def test_the_user_s_arguments_come_last() -> None:
     assert command(replace(MACHINE, extra=("-smp", "2")))[-2:] == ["-smp", "2"]
 
 
+def test_kvm_is_asked_why_it_gave_the_cpu_back() -> None:
+    kvm = replace(MACHINE, accel="kvm")
+    words = kvm.command(Path("/run"), "", Needs(0), traces_exits=True)
+    assert value(words, "-trace") == ["kvm_run_exit"]
+    assert "-trace" not in command(kvm)
+    assert "-trace" not in MACHINE.command(Path("/run"), "", Needs(0), traces_exits=True)
+    assert TRIPLE_FAULT.search("kvm_run_exit cpu_index 0, reason 8\n")
+    assert not TRIPLE_FAULT.search("kvm_run_exit cpu_index 0, reason 2\n")
+
+
 def test_without_qboot() -> None:
     assert "-bios" not in command(replace(MACHINE, has_qboot=False))
 
@@ -95,6 +105,25 @@ def test_globs(globs: List[str], names: List[str]) -> None:
     assert [test.full_name for test in select(TESTS, globs)] == names
 
 
+def test_the_kernel_s_selection_knows_parameters() -> None:
+    tests = [Test("s", "p", index=index) for index in range(3)] + [Test("s", "q"), Test("s", "r")]
+    assert selector(tests[:4], tests) == "s.p,s.q"
+    assert selector(tests[1:3], tests) == "s.p/1,s.p/2"
+    for words in ("s.p,s.q", "s.p/1,s.p/2"):
+        assert selector(select(tests, words.split(",")), tests) == words
+
+
+def test_the_version_is_asked_for(tmp_path: Path) -> None:
+    script = tmp_path / "qemu"
+    script.write_text("#!/bin/sh\necho \"QEMU emulator version $VERSION\"\n")
+    script.chmod(0o755)
+    machine = replace(MACHINE, qemu=str(script))
+    with pytest.raises(Refusal, match="does not tell QEMU's version"):
+        machine.version()
+    script.write_text("#!/bin/sh\necho 'QEMU emulator version 10.0.2 (Debian 1:10)'\n")
+    assert machine.version() == 1000
+
+
 def test_the_kernel_s_selection_is_exact_and_short() -> None:
     assert selector(TESTS, TESTS) == ""
     assert selector(TESTS[:3], TESTS) == "gdt.*,idt.is_loaded"
@@ -108,5 +137,10 @@ def test_boots() -> None:
     boots = plan([shared, alone, screen], MACHINE, isolates_all=False)
     assert [(boot.tests, boot.facts.have) for boot in boots] == [
         ((shared, screen), Needs.VGA), ((alone,), Needs(0))]
+    dies = replace(named("a.dies")[0], outcome=Outcome(OutcomeKind.TRIPLE_FAULT))
+    spared = replace(dies, name="spared", quirks=(Quirk(Outcome(), Accel.TCG, skip="old"),))
+    boots = plan([dies, shared, spared], MACHINE, isolates_all=False, version=702)
+    assert [(boot.tests, boot.facts.version, boot.ends_in_triple_fault) for boot in boots] == [
+        ((shared, spared), 702, False), ((dies,), None, True)]
     boots = plan([shared, screen], MACHINE, isolates_all=True)
     assert [boot.tests for boot in boots] == [(shared,), (screen,)]

@@ -152,6 +152,9 @@ void ktest_on_fault(const struct ktest_fault *fault)
     }
     begin_recovery(test);
     test->last_fault = *fault;
+    if (test->is_armed && test->attr->inject != KTEST_INJECT_NONE) {
+        stream_settle(); // the harness answers to the whole line of ktest_arm
+    }
     if (test->attempt != NULL && is_expected_fault(test->attempt, fault)) {
         test->is_as_declared = true;
         end_attempt(test, KTEST_ENDING_FAULTED);

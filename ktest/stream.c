@@ -105,6 +105,12 @@ bool stream_is_held(void)
     return is_group_open || is_sending;
 }
 
+void stream_settle(void)
+{
+    sent_bytes = line_bytes;
+    is_sending = false;
+}
+
 uint64_t stream_cycles(void)
 {
     return cycles;

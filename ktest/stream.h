@@ -29,6 +29,9 @@ void stream_hold(void);
 void stream_release(void);
 bool stream_is_held(void);
 
+// The line that is on its way is out: somebody has answered to it, before its sender got to know.
+void stream_settle(void);
+
 // What sending has taken so far.
 uint64_t stream_cycles(void);
 

@@ -13,6 +13,7 @@ global trap_test_stub
 KERNEL_CODE             equ 0x08        ; selectors of gdt.h
 KERNEL_DATA             equ 0x10
 TEST_ERROR              equ 0x5a
+RFLAGS_TF               equ 1 << 8
 
 section .text progbits alloc exec nowrite align=16
 
@@ -128,6 +129,27 @@ trap_test_fault:
         ret
 .end:
 global trap_test_fault:function (trap_test_fault.end - trap_test_fault)
+
+; void trap_test_step(void): enters the stub at trap_test_stub as the CPU would after an exception
+; without an error code, and has every instruction of the way there and back raise #DB.
+trap_test_step:
+        push    rbp
+        mov     rbp, rsp
+        and     rsp, -16
+        push    KERNEL_DATA
+        push    rbp                     ; RSP after iretq
+        pushfq
+        push    KERNEL_CODE
+        push    .back
+        pushfq
+        or      qword [rsp], RFLAGS_TF
+        popfq
+        jmp     [rel trap_test_stub]    ; the first one
+.back:
+        pop     rbp
+        ret
+.end:
+global trap_test_step:function (trap_test_step.end - trap_test_step)
 
 ; trap_test_raise[n](): executes `int n`.
 %assign vector 0

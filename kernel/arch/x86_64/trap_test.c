@@ -11,6 +11,7 @@
 // trap_test.asm
 void trap_test_registers(const struct trap_frame *in, struct trap_frame *out, void (*raise)(void));
 void trap_test_fault(void);
+void trap_test_step(void);
 void trap_test_enter(uint64_t stub, uint64_t has_error_code, uint64_t error);
 extern void (*const trap_test_raise[IDT_VECTORS])(void);
 extern uint64_t trap_test_stub;
@@ -392,6 +393,36 @@ KTEST(trap, capture_tells_the_numbered_registers_apart)
     KTEST_EXPECT_EQ(test, frame.rcx, 3);
     KTEST_EXPECT_EQ(test, frame.rdx, 4);
     KTEST_EXPECT_EQ(test, frame.rsi, 5);
+}
+
+static unsigned step_count;
+
+static void count_step(struct trap_frame *frame)
+{
+    (void)frame;
+    step_count++;
+}
+
+#ifdef __OPTIMIZE__
+#define ROUND_TRIP_MAX 60
+#else
+#define ROUND_TRIP_MAX 120
+#endif
+
+// From the stub through trap.asm and trap.c to an empty handler, and back with iretq.
+KTEST_ATTR(trap, round_trip_takes_few_instructions, .proves = "5.15");
+KTEST(trap, round_trip_takes_few_instructions)
+{
+    trap_set_handler(VECTOR_BREAKPOINT, note_nothing);
+    trap_handler_t *before = trap_set_handler(VECTOR_DEBUG, count_step);
+    trap_test_stub = gate_handler(&idt_current()->gates[VECTOR_BREAKPOINT.number]);
+    step_count = 0;
+
+    trap_test_step();
+
+    trap_set_handler(VECTOR_DEBUG, before);
+    KTEST_EXPECT_GE(test, step_count, 35); // 15 registers are pushed and popped
+    KTEST_EXPECT_LE(test, step_count, ROUND_TRIP_MAX);
 }
 
 // What a breakpoint costs that somebody handles: there, through trap.asm, and back.

@@ -55,7 +55,7 @@ KTEST(fault_float, instructions_run_when_all_is_on)
 }
 
 // How an operating system learns that a task wants the registers that another one left there.
-KTEST_ATTR(fault_float, instructions_after_a_task_switch, .proves = "5.13 5.7");
+KTEST_ATTR(fault_float, instructions_after_a_task_switch, .proves = "5.13");
 KTEST(fault_float, instructions_after_a_task_switch)
 {
     set_cr0(CR0_TS);

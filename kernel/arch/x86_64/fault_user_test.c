@@ -65,6 +65,7 @@ static void expect_address(struct ktest *test, uint64_t address)
     KTEST_EXPECT_EQ(test, ktest_last_fault(test)->address, address);
 }
 
+KTEST_ATTR(fault_user, missing_pages_are_told_from_the_kernels, .proves = "5.13");
 KTEST(fault_user, missing_pages_are_told_from_the_kernels)
 {
     KTEST_EXPECT_FAULT(test, PF, 4, run(&read_byte, FREE + 1, 0));
@@ -75,6 +76,7 @@ KTEST(fault_user, missing_pages_are_told_from_the_kernels)
     expect_address(test, FREE + 3);
 }
 
+KTEST_ATTR(fault_user, pages_of_the_kernel_are_out_of_reach, .proves = "5.13");
 KTEST(fault_user, pages_of_the_kernel_are_out_of_reach)
 {
     window_map(DATA_PAGE, PTE_WRITABLE);
@@ -87,6 +89,7 @@ KTEST(fault_user, pages_of_the_kernel_are_out_of_reach)
     expect_address(test, (uint64_t)run);
 }
 
+KTEST_ATTR(fault_user, own_pages_have_their_permissions, .proves = "5.13");
 KTEST(fault_user, own_pages_have_their_permissions)
 {
     window_map(DATA_PAGE, PTE_USER | PTE_NO_EXECUTE);
@@ -130,6 +133,7 @@ static const struct code privileged[] = {
     {"swapgs", {0x0f, 0x01, 0xf8, UD2}},
 };
 
+KTEST_ATTR(fault_user, privileged_instructions_are_refused, .proves = "5.13 6.4");
 KTEST(fault_user, privileged_instructions_are_refused)
 {
     window_map(DATA_PAGE, PTE_USER | PTE_WRITABLE);

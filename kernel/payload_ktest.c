@@ -227,6 +227,7 @@ void payload_run(void)
     }
     panic_set_hook(on_panic);
     trap_set_handler(VECTOR_NMI, on_nmi);
+    nmi_accept_from_outside();
     unhandled_before = trap_set_unhandled(on_unhandled_trap);
     ktest_run();
 }

@@ -8,6 +8,7 @@
 #include "arch/x86_64/port.h"
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
+#include "drivers/nmi_timer.h"
 #include "ktest.h"
 #include "lib/panic.h"
 #include "registry.h"
@@ -402,6 +403,37 @@ KTEST(runner, a_takes_the_next_test_away)
 }
 
 KTEST(runner, b_comes_behind_in_another_boot)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+// Without the kernel's own watchdog it is the harness that ends a test, by an NMI from outside.
+KTEST_ATTR(backstop, hang_without_the_watchdog, .timeout_ms = 100);
+KTEST(backstop, hang_without_the_watchdog)
+{
+    nmi_timer_stop();
+    KTEST_EXPECT_TRUE(test, true);
+    cpu_halt_forever();
+}
+
+static void hang_in_handler(struct trap_frame *frame)
+{
+    (void)frame;
+    for (;;) {
+        __asm__ volatile("hlt");
+    }
+}
+
+// Within an NMI no other one comes: nothing is left but another boot.
+KTEST_ATTR(backstop, hang_within_an_nmi, .timeout_ms = 100);
+KTEST(backstop, hang_within_an_nmi)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    trap_set_handler(VECTOR_NMI, hang_in_handler);
+    cpu_halt_forever();
+}
+
+KTEST(backstop, last_of_all)
 {
     KTEST_EXPECT_TRUE(test, true);
 }

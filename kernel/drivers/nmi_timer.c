@@ -3,7 +3,8 @@
 // Mode 0 of the timer: its output goes high when the count is over and stays so until it is set
 // again, which makes a lost NMI visible and a stray one too. Sources: Intel 8254 data sheet
 // (control word, read-back command); Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data,
-// redirection).
+// redirection); Intel SDM vol. 3,
+// 11.5.1 (LINT1).
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"
@@ -17,10 +18,12 @@ enum pit_port {
 };
 
 #define PIT_HZ 1193182
+_Static_assert(PIT_HZ / 1000 * NMI_TIMER_MAX_MS <= UINT16_MAX);
 #define CONTROL_CHANNEL0_MODE0 0x30 // both bytes of the count, low one first
 #define READ_BACK_STATUS_CHANNEL0 0xe2
 #define STATUS_OUTPUT BIT(7)
 
+#define LOCAL_APIC_PHYS 0xfee00000
 #define IO_APIC_PHYS 0xfec00000 // where chipsets put the first one
 #define TIMER_PIN 2             // ISA's interrupt 0 comes in here: ACPI's usual override
 
@@ -30,11 +33,22 @@ enum io_apic_register {
     IO_APIC_TIMER_HIGH = 0x11 + 2 * TIMER_PIN,
 };
 
+enum local_apic_register {
+    LOCAL_APIC_SPURIOUS = 0xf0,
+    LOCAL_APIC_LINT1 = 0x360,
+};
+
+#define SPURIOUS_ENABLE BIT(8)
 #define VERSION_MASK GENMASK(7, 0)
-#define REDIRECTION_NMI FIELD_PREP(GENMASK(10, 8), 4)
+#define DELIVERY_NMI FIELD_PREP(GENMASK(10, 8), 4)
 #define REDIRECTION_MASKED BIT(16)
 #define REDIRECTION_DESTINATION GENMASK(31, 24)
 #define CPUID_1_EBX_APIC_ID GENMASK(31, 24)
+
+static volatile uint32_t *local_apic(enum local_apic_register offset)
+{
+    return phys_to_direct((phys_addr_t){LOCAL_APIC_PHYS + offset});
+}
 
 static volatile uint32_t *io_apic(uint32_t offset)
 {
@@ -53,6 +67,13 @@ static uint32_t io_apic_read(enum io_apic_register index)
     return *io_apic(0x10);
 }
 
+void nmi_accept_from_outside(void)
+{
+    *local_apic(LOCAL_APIC_SPURIOUS) |=
+        (uint32_t)SPURIOUS_ENABLE; // LVT entries stay masked without
+    *local_apic(LOCAL_APIC_LINT1) = (uint32_t)DELIVERY_NMI;
+}
+
 bool nmi_timer_exists(void)
 {
     uint64_t version = FIELD_GET(VERSION_MASK, io_apic_read(IO_APIC_VERSION));
@@ -67,12 +88,12 @@ void nmi_timer_start(uint32_t ms)
     port_write8(PIT_CHANNEL0, (uint8_t)(count >> 8));
     uint64_t apic_id = FIELD_GET(CPUID_1_EBX_APIC_ID, cpuid(1, 0).ebx);
     io_apic_write(IO_APIC_TIMER_HIGH, (uint32_t)FIELD_PREP(REDIRECTION_DESTINATION, apic_id));
-    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)REDIRECTION_NMI);
+    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)DELIVERY_NMI);
 }
 
 void nmi_timer_stop(void)
 {
-    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(REDIRECTION_NMI | REDIRECTION_MASKED));
+    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(DELIVERY_NMI | REDIRECTION_MASKED));
 }
 
 bool nmi_timer_has_expired(void)

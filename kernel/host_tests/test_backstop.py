@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Hangs that the kernel's own watchdog does not end: by the harness's NMI, or by another boot.
+
+It takes a quarter of a minute of waiting, so that .ci/run has it and `meson test` does not.
+"""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def report(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+    path = tmp_path_factory.mktemp("backstop") / "report.json"
+    subprocess.run([sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
+                    str(build), "--kernel", str(build / "faultline-selftest.elf"),
+                    "--suite", "backstop", "--json", str(path)],
+                   stdout=subprocess.DEVNULL, timeout=120, check=False)
+    data: Dict[str, Any] = json.loads(path.read_text())
+    return data
+
+
+def sentence(report: Dict[str, Any], name: str) -> str:
+    test = next(test for test in report["tests"] if test["name"] == f"backstop.{name}")
+    return f"{test['verdict']}: {test['sentence']}"
+
+
+def test_an_nmi_from_outside_ends_a_test_and_the_run_goes_on(report: Dict[str, Any]) -> None:
+    assert sentence(report, "hang_without_the_watchdog").startswith(
+        "fail: hang: the harness's NMI ended it")
+
+
+def test_where_no_nmi_helps_another_boot_does(report: Dict[str, Any]) -> None:
+    assert "nor did 3 NMIs from outside" in sentence(report, "hang_within_an_nmi")
+    assert sentence(report, "last_of_all").startswith("pass")
+    assert report["boots"] == 2

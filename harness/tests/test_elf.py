@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judge import elf
 from judge.elf import Image, Symbol, Symbols
 from judge.model import (Accel, Inject, Isolation, Needs, Outcome, OutcomeKind, Quirk, Refusal,
                          Speed)
@@ -87,6 +88,12 @@ def test_bounds(attr: str, record: str, words: str, tmp_path: Path) -> None:
             Image(kernel)
     else:
         assert Image(kernel).tests[0].outcome == Outcome()
+
+
+def test_so_many_tests_nobody_has(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elf, "TESTS", 10)
+    with pytest.raises(Refusal, match="announces more than 10 tests"):
+        Image(kernel)
 
 
 def test_the_place_of_a_test(either_image: Image) -> None:

@@ -191,8 +191,27 @@ def test_who_has_to_be_skipped_is_known_before(test: Test, facts: Facts, verdict
     assert opinion(told(test, verdict, inside, facts=facts)) == expected
 
 
-def test_a_crash_of_what_had_to_be_skipped() -> None:
+def test_what_had_to_be_skipped_and_ran_anyway() -> None:
     assert opinion(died(SCREEN, TRIPLE_FAULT)) == ("error", "not-skipped")
+    bug = replace(SCREEN, known_bug="b")
+    assert opinion(told(bug, "skip", [], "known bug: b")) == ("error", "not-skipped")
+
+
+def test_a_hang_outside_of_every_test() -> None:
+    lines = stream.good_lines([ROW], 1, "n", "b")
+    outside = [*lines, *stream.hang_lines()]
+    judgement = judged(TEST, stream.sealed(outside), Ending(STATUS_OK))
+    assert judgement.trouble is Trouble.OUTSIDE_PANIC
+
+
+@pytest.mark.parametrize("good, bad, trouble", [
+    ("turns=1000", "turns=0", Trouble.CONTRADICTION), ("samples=50", "samples=0",
+                                                       Trouble.CONTRADICTION),
+    ("p90=13.125", "p90=13", Trouble.GARBAGE), ("p90=13.125", "p90=13.1250", Trouble.GARBAGE),
+    ("max=20.000", "max=12.999", Trouble.CONTRADICTION)])
+def test_the_figures_of_a_benchmark(good: str, bad: str, trouble: Trouble) -> None:
+    line = stream.bench_line().replace(good, bad)
+    assert told(replace(TEST, is_bench=True), "pass", [line]).trouble is trouble
 
 
 def test_a_stopped_vm_is_the_guest_s_fault_or_the_host_s() -> None:

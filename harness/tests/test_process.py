@@ -13,6 +13,9 @@ from typing import Callable
 
 import pytest
 
+from judge.machine import Machine
+from judge.model import Needs
+from judge.qemu import ProtocolData, Qemu
 from tests.conftest import HERE
 from tests.proves import proves
 
@@ -36,7 +39,8 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number, status", [
-    (signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+    (signal.SIGINT, 130), (signal.SIGHUP, 130), (signal.SIGTERM, 130),
+    (signal.SIGKILL, -signal.SIGKILL)])
 @proves("4.4.1")
 def test_no_process_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
                                    number: signal.Signals, status: int) -> None:
@@ -69,3 +73,22 @@ def test_parallel_runs_share_nothing(kernel: Path, fake_qemu: FakeQemu) -> None:
     assert [each.wait(PATIENCE_SECONDS) for each in runs] == [0] * 4
     for each in runs:
         each.communicate()
+
+
+def test_what_comes_while_a_question_is_open_is_not_lost(kernel: Path, fake_qemu: FakeQemu,
+                                                         tmp_path: Path) -> None:
+    """The fake says all that it has to, and then answers."""
+    command = Machine(kernel, kernel, fake_qemu("hang_between_tests")).command(
+        tmp_path, "ktest.nonce=n ktest.select=alpha.*", Needs(0))
+    said = b""
+    with Qemu(command, tmp_path) as qemu:
+        for _ in range(20):  # until it has come to its monitor
+            if qemu.ask("query-status").refusal != "nobody listens":
+                break
+            said += b"".join(each.data for each in qemu.wait(1.0)
+                             if isinstance(each, ProtocolData))
+        assert qemu.ask("query-status").value == {"status": "internal-error", "running": False}
+        for each in qemu.wait(0.0):
+            said += each.data if isinstance(each, ProtocolData) else b""
+        assert qemu.cpu_seconds() >= 0.0
+    assert said.endswith(b"    ok 1 one\n")

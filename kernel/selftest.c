@@ -247,6 +247,19 @@ KTEST(opposite, triple_fault)
     __asm__ volatile("ud2");
 }
 
+// Whatever runs behind it, the action here, may count on strings that run forwards.
+static void expect_forward_strings(void *test)
+{
+    uint64_t rflags = cpu_read_rflags();
+    KTEST_EXPECT_EQ((struct ktest *)test, rflags & RFLAGS_DF, 0);
+}
+
+KTEST(opposite, strings_left_to_run_backwards)
+{
+    ktest_add_action(test, expect_forward_strings, test);
+    __asm__ volatile("std");
+}
+
 // --- Declarations that do not hold -------------------------------------------------------------
 
 KTEST_ATTR(opposite, fault_that_was_not_armed, .outcome = KTEST_FAULT(UD));

@@ -12,6 +12,8 @@
 
 #define STACK_RESERVE_BYTES 1024
 
+#define RFLAGS_DIRECTION (1U << 10)
+
 static struct ktest *current;
 static bool is_abandoning;
 
@@ -104,7 +106,10 @@ __attribute__((noinline)) static void run(struct ktest *test, void *stack_top,
     current = test;
     ktest_port_watchdog_start(test->timeout_ms);
     if (stack_top != NULL) {
-        ktest_context_call(stack_top, function, argument);
+        uint64_t rflags = ktest_context_call(stack_top, function, argument);
+        if ((rflags & RFLAGS_DIRECTION) != 0) {
+            ktest_judge(test, KTEST_VERDICT_FAIL, "left behind: the direction flag is set");
+        }
     } else {
         function(argument);
     }

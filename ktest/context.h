@@ -29,6 +29,7 @@ int ktest_context_save(struct ktest_context *context) __attribute__((returns_twi
 __attribute__((noreturn)) void ktest_context_restore(const struct ktest_context *context);
 
 // Calls function(argument) on another stack, of which `stack_top` (16-byte aligned) is the end.
-void ktest_context_call(void *stack_top, void (*function)(void *), void *argument);
+// Returns RFLAGS as the function left them; the direction flag is clear again.
+uint64_t ktest_context_call(void *stack_top, void (*function)(void *), void *argument);
 
 KTEST_END_C

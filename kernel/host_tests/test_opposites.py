@@ -44,6 +44,7 @@ SENTENCES = {
     "hang_with_interrupts_off": ("fail", "hang"),
     "reset_by_the_keyboard_controller": ("fail", "the machine reset itself"),
     "triple_fault": ("fail", "triple fault"),
+    "strings_left_to_run_backwards": ("fail", "left behind: the direction flag is set"),
     "fault_that_was_not_armed": ("fail", "it was not armed"),
     "panic_that_was_not_armed": ("fail", "it was not armed"),
     "triple_fault_that_was_not_armed": ("fail", "it was not armed"),

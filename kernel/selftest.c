@@ -12,6 +12,7 @@
 #include "ktest.h"
 #include "lib/panic.h"
 #include "registry.h"
+#include "runner.h"
 
 #define UNMAPPED 0xffffffffc0000000
 
@@ -373,6 +374,57 @@ KTEST(opposite, fault_behind_an_attempt)
 {
     KTEST_EXPECT_FAULT(test, UD, 0, __asm__ volatile("ud2"));
     __asm__ volatile("ud2");
+}
+
+// More of everything than is written: test_stream.py counts the lines.
+KTEST(opposite, more_failures_and_notes_than_are_written)
+{
+    for (int i = 0; i < 25; i++) {
+        KTEST_EXPECT_EQ(test, i, -1);
+        ktest_note(test, "note %d", i);
+    }
+}
+
+static void fail_to_panic(struct ktest *test)
+{
+    KTEST_EXPECT_PANIC(test, "one thing", panic("another thing"));
+}
+
+static void fail_to_fault(struct ktest *test)
+{
+    KTEST_EXPECT_FAULT(test, PF, 2, peek(UNMAPPED));
+}
+
+static void fail_to_be_equal(struct ktest *test)
+{
+    int one = 1;
+    KTEST_EXPECT_EQ(test, one, 2);
+}
+
+// Lines that belong together came before; the watchdog still has its turn.
+static void (*const failures[])(struct ktest *) = {fail_to_panic, fail_to_fault, fail_to_be_equal};
+
+KTEST_ATTR(opposite_hang, hang_behind_a_failure, .timeout_ms = 50);
+KTEST_PARAM(opposite_hang, hang_behind_a_failure, failures, NULL)
+{
+    (*param)(test);
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+static void panic_in_exit(struct ktest *test)
+{
+    (void)test;
+    panic("in exit");
+}
+
+KTEST_SUITE(opposite_panic, .exit = panic_in_exit);
+
+KTEST(opposite_panic, panic_of_exit_behind_a_fault)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    peek(UNMAPPED);
 }
 
 // In a suite of its own, as it lasts as long as the run allows; test_stream.py runs it.

@@ -2,6 +2,7 @@
 #include "sync/spinlock.h"
 
 #include "ktest.h"
+#include "lib/panic.h"
 
 static struct spinlock outer = SPINLOCK("outer", LOCK_RANK_TEST);
 static struct spinlock inner = SPINLOCK("inner", LOCK_RANK_TEST_INNER);
@@ -121,6 +122,20 @@ KTEST(spinlock, only_the_inner_locks_are_abandoned)
     KTEST_EXPECT_FALSE(test, spinlock_is_locked(&inner));
     spinlock_abandon(3); // more than there are
     KTEST_EXPECT_EQ(test, spinlock_held_count(), 1);
+    spinlock_unlock(&outer, state);
+}
+
+// An abandoned statement gives back what it took itself, and nothing else.
+KTEST(spinlock, lock_from_before_a_recovered_panic_stays_held)
+{
+    irq_state_t state = spinlock_lock(&outer);
+    KTEST_EXPECT_PANIC(test, "within", {
+        (void)spinlock_lock(&inner);
+        panic("within");
+    });
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 1);
+    KTEST_EXPECT_TRUE(test, spinlock_is_locked(&outer));
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&inner));
     spinlock_unlock(&outer, state);
 }
 

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+//
+// Each invariant is changed and compared, as the runner does it behind a test: it has to be named
+// with both values, and to be as it was.
+#include "ktest_invariants.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/gdt.h"
+#include "arch/x86_64/idt.h"
+#include "arch/x86_64/msr.h"
+#include "arch/x86_64/trap.h"
+#include "drivers/pic_8259.h"
+#include "ktest.h"
+#include "lib/bits.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "sync/spinlock.h"
+
+static char difference[KTEST_TEXT_MAX];
+
+// What the invariant says of the state since the test began, in `difference`.
+static enum ktest_invariant_state check(const char *name)
+{
+    for (const struct ktest_invariant *const *each = kernel_invariants; *each != NULL; each++) {
+        if (strcmp((*each)->name, name) == 0) {
+            difference[0] = 0;
+            return (*each)->check(difference, sizeof(difference));
+        }
+    }
+    format_buffer(difference, sizeof(difference), "there is no %s", name);
+    return KTEST_INTACT;
+}
+
+// --- Registers ----------------------------------------------------------------------------------
+
+#define SEGMENT(name_)                                                                             \
+    static uint64_t read_##name_(void)                                                             \
+    {                                                                                              \
+        uint16_t value;                                                                            \
+        __asm__ volatile("mov %%" #name_ ", %0" : "=r"(value));                                    \
+        return value;                                                                              \
+    }                                                                                              \
+    static void change_##name_(void)                                                               \
+    {                                                                                              \
+        uint64_t other = SELECTOR_KERNEL_DATA.value - read_##name_();                              \
+        __asm__ volatile("movl %k0, %%" #name_ : : "r"(other));                                    \
+    }
+
+SEGMENT(ss)
+SEGMENT(ds)
+SEGMENT(es)
+SEGMENT(fs)
+SEGMENT(gs)
+
+static uint64_t read_rflags(void)
+{
+    return cpu_read_rflags() & (BIT(8) | RFLAGS_IF | RFLAGS_DF | GENMASK(14, 12) | RFLAGS_AC);
+}
+
+#define RFLAGS_CHANGE(name_, bits_)                                                                \
+    static void change_##name_(void)                                                               \
+    {                                                                                              \
+        cpu_write_rflags(cpu_read_rflags() ^ (bits_));                                             \
+    }
+
+RFLAGS_CHANGE(tf, BIT(8))
+RFLAGS_CHANGE(if, RFLAGS_IF)
+RFLAGS_CHANGE(df, RFLAGS_DF)
+RFLAGS_CHANGE(iopl, BIT(12))
+RFLAGS_CHANGE(nt, BIT(14))
+RFLAGS_CHANGE(ac, RFLAGS_AC)
+
+#define MSR(name_, msr_, bits_)                                                                    \
+    static uint64_t read_##name_(void)                                                             \
+    {                                                                                              \
+        return msr_read(msr_);                                                                     \
+    }                                                                                              \
+    static void change_##name_(void)                                                               \
+    {                                                                                              \
+        msr_write(msr_, msr_read(msr_) ^ (bits_));                                                 \
+    }
+
+MSR(efer, MSR_EFER, BIT(0)) // SCE: syscall exists
+MSR(fs_base, MSR_FS_BASE, 0x123000)
+MSR(gs_base, MSR_GS_BASE, 0x123000)
+
+static void change_cr0(void)
+{
+    cpu_write_cr0(cpu_read_cr0() ^ CR0_WP);
+}
+
+static void change_cr3(void)
+{
+    cpu_write_cr3(cpu_read_cr3() ^ BIT(3)); // PWT: how the table itself is cached
+}
+
+static void change_cr4(void)
+{
+    cpu_write_cr4(cpu_read_cr4() ^ BIT(2)); // TSD: rdtsc is the kernel's alone
+}
+
+static void change_dr7(void)
+{
+    cpu_write_dr7(cpu_read_dr7() ^ BIT(9)); // GE: without effect
+}
+
+struct watched {
+    const char *name;
+    uint64_t (*read)(void);
+    void (*change)(void);
+};
+
+static const struct watched watched[] = {
+    {"RFLAGS", read_rflags, change_tf},
+    {"RFLAGS", read_rflags, change_if},
+    {"RFLAGS", read_rflags, change_df},
+    {"RFLAGS", read_rflags, change_iopl},
+    {"RFLAGS", read_rflags, change_nt},
+    {"RFLAGS", read_rflags, change_ac},
+    {"CR0", cpu_read_cr0, change_cr0},
+    {"CR3", cpu_read_cr3, change_cr3},
+    {"CR4", cpu_read_cr4, change_cr4},
+    {"EFER", read_efer, change_efer},
+    {"DR7", cpu_read_dr7, change_dr7},
+    {"SS", read_ss, change_ss},
+    {"DS", read_ds, change_ds},
+    {"ES", read_es, change_es},
+    {"FS", read_fs, change_fs},
+    {"GS", read_gs, change_gs},
+    {"FS base", read_fs_base, change_fs_base},
+    {"GS base", read_gs_base, change_gs_base},
+};
+
+static void describe(const struct watched *param, char *text, size_t size_bytes)
+{
+    format_buffer(text, size_bytes, "%s", param->name);
+}
+
+static void ignore(struct trap_frame *frame)
+{
+    (void)frame;
+}
+
+static void remove_handler(void *context)
+{
+    (void)context;
+    trap_set_handler(VECTOR_DEBUG, NULL);
+}
+
+KTEST_PARAM(invariants, register_is_compared_and_put_back, watched, describe)
+{
+    char expected[64];
+    ktest_add_action(test, remove_handler, NULL);
+    trap_set_handler(VECTOR_DEBUG, ignore); // for TF: from here on each instruction traps
+    uint64_t before = param->read();
+
+    param->change();
+    enum ktest_invariant_state state = check("registers");
+    uint64_t after = param->read();
+
+    format_buffer(expected, sizeof(expected), "%s is ", param->name);
+    KTEST_EXPECT_EQ_MSG(test, state, KTEST_RESTORED, "%s", difference);
+    KTEST_EXPECT_EQ(test, memcmp(difference, expected, strlen(expected)), 0);
+    KTEST_EXPECT_EQ(test, after, before);
+}
+
+KTEST(invariants, every_register_that_changed_is_named)
+{
+    uint64_t base = msr_read(MSR_FS_BASE);
+    uint64_t dr7 = cpu_read_dr7();
+    char expected[KTEST_TEXT_MAX];
+    change_dr7();
+    change_fs_base();
+    KTEST_EXPECT_EQ(test, check("registers"), KTEST_RESTORED);
+    format_buffer(expected, sizeof(expected), "DR7 is %#lx, was %#lx, FS base is %#lx, was %#lx",
+                  dr7 ^ BIT(9), dr7, base ^ 0x123000, base);
+    KTEST_EXPECT_STREQ(test, difference, expected);
+}
+
+// The descriptor of the TSS a second time, in a table of the test's own.
+static struct {
+    uint64_t entries[GDT_CAPACITY + 2];
+} larger;
+
+static void load_task(uint16_t selector)
+{
+    __asm__ volatile("ltr %0" : : "r"(selector));
+}
+
+// TR can't be put back: its descriptor is busy, and loading that faults.
+KTEST(invariants, task_register_can_not_be_put_back)
+{
+    struct table_pointer before = gdt_loaded();
+    size_t task = SELECTOR_TSS.value / 8U;
+    memcpy(larger.entries, gdt_current()->entries, sizeof(gdt_current()->entries));
+    larger.entries[GDT_CAPACITY] = larger.entries[task] & ~BIT(41); // not busy
+    larger.entries[GDT_CAPACITY + 1] = larger.entries[task + 1];
+    gdt_load((struct table_pointer){sizeof(larger) - 1, (uint64_t)&larger});
+    load_task(GDT_CAPACITY * 8);
+    change_dr7();
+
+    enum ktest_invariant_state state = check("registers");
+
+    larger.entries[task] &= ~BIT(41);
+    load_task(SELECTOR_TSS.value);
+    gdt_load(before);
+    KTEST_EXPECT_EQ(test, state, KTEST_DAMAGED);
+    KTEST_EXPECT_EQ(test, check("registers"), KTEST_INTACT); // DR7 is as it was
+}
+
+// --- Tables -------------------------------------------------------------------------------------
+
+KTEST(invariants, changed_elements_are_counted_from_0)
+{
+    idt_current()->gates[6].options = 0;
+    idt_current()->gates[255].options = 0;
+    KTEST_EXPECT_EQ(test, check("IDT"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "gate 6, gate 255 changed");
+    gdt_tss()->ist[6] = 0x1000; // at 0x54
+    KTEST_EXPECT_EQ(test, check("TSS"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "32-bit word 21 changed");
+    gdt_current()->entries[5] ^= 1;
+    KTEST_EXPECT_EQ(test, check("GDT"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "descriptor 5 changed");
+    trap_set_handler(VECTOR_OVERFLOW, ignore);
+    KTEST_EXPECT_EQ(test, check("trap handlers"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "handler 4 changed");
+    KTEST_EXPECT_NULL(test, (void *)trap_handlers()->plain[VECTOR_OVERFLOW.number]);
+}
+
+KTEST(invariants, another_table_is_noticed)
+{
+    static struct idt idt;
+    struct table_pointer before = gdt_loaded();
+    memcpy(larger.entries, gdt_current()->entries, sizeof(gdt_current()->entries));
+    gdt_load((struct table_pointer){before.limit, (uint64_t)&larger});
+    KTEST_EXPECT_EQ(test, check("GDT"), KTEST_RESTORED);
+    KTEST_EXPECT_EQ(test, gdt_loaded().base, before.base);
+    gdt_load((struct table_pointer){(uint16_t)(before.limit - 8), before.base});
+    KTEST_EXPECT_EQ(test, check("GDT"), KTEST_RESTORED);
+    KTEST_EXPECT_EQ(test, gdt_loaded().limit, before.limit);
+
+    idt = *idt_current();
+    idt_load(&idt);
+    KTEST_EXPECT_EQ(test, check("IDT"), KTEST_RESTORED);
+    KTEST_EXPECT_PTR_EQ(test, idt_loaded(), idt_current());
+}
+
+// --- Interrupt lines and locks ------------------------------------------------------------------
+
+KTEST(invariants, lines_of_both_controllers_are_compared)
+{
+    pic_write_masks(0xff7f);
+    KTEST_EXPECT_EQ(test, check("interrupt lines"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "masks are 0xff7f, were 0xffff");
+    pic_write_masks(0x7fff);
+    KTEST_EXPECT_EQ(test, check("interrupt lines"), KTEST_RESTORED);
+    KTEST_EXPECT_EQ(test, pic_read_masks(), 0xffff);
+}
+
+KTEST(invariants, locks_are_released_and_named)
+{
+    static struct spinlock lock = SPINLOCK("left", LOCK_RANK_TEST);
+    (void)spinlock_lock(&lock);
+    KTEST_EXPECT_EQ(test, check("locks"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "1 held, were 0: left");
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
+}

@@ -13,6 +13,7 @@
 #include "lib/panic.h"
 #include "registry.h"
 #include "runner.h"
+#include "stream.h"
 
 #define UNMAPPED 0xffffffffc0000000
 
@@ -425,6 +426,51 @@ KTEST(opposite_panic, panic_of_exit_behind_a_fault)
 {
     KTEST_EXPECT_TRUE(test, true);
     peek(UNMAPPED);
+}
+
+// The suite's fixtures run around those of its tests that the machine has everything for.
+static unsigned suite_inits;
+
+static void count_suite_init(struct ktest *test)
+{
+    (void)test;
+    suite_inits++;
+}
+
+static void fail_in_suite_exit(struct ktest *test)
+{
+    KTEST_FAIL(test, "suite_exit, behind %u suite_init", suite_inits);
+}
+
+KTEST_SUITE(opposite_middle, .suite_init = count_suite_init, .suite_exit = fail_in_suite_exit);
+
+static const struct ktest_quirk nowhere = {.accel = KTEST_ACCEL_TCG, .skip = "not here"};
+
+KTEST_ATTR(opposite_middle, a_skipped, .quirk_count = 1, .quirks = &nowhere);
+KTEST(opposite_middle, a_skipped)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite_middle, b_runs_between_both)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST_ATTR(opposite_middle, c_skipped, .quirk_count = 1, .quirks = &nowhere);
+KTEST(opposite_middle, c_skipped)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite, line_longer_than_the_longest)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    stream_begin("    # ");
+    for (int i = 0; i < 2000; i++) {
+        stream_text("x");
+    }
+    stream_end();
 }
 
 // In a suite of its own, as it lasts as long as the run allows; test_stream.py runs it.

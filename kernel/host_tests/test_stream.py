@@ -214,6 +214,12 @@ def test_hang_is_reported_with_its_spot(selftest: Path, tmp_path: Path) -> None:
     assert done.words("end")["verdict"] == "fail"
 
 
+def test_line_is_cut_off_at_its_limit(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=line_longer_than_the_longest")
+    assert max(len(line) for line in done.lines) == 1023, "and a newline"
+    assert done.words("totals")["pass"] == "1" and done.status == 33
+
+
 @pytest.mark.parametrize("index", range(3))
 def test_watchdog_runs_on_behind_a_failure(selftest: Path, tmp_path: Path, index: int) -> None:
     done = run(selftest, tmp_path, f"ktest.select=hang_behind_a_failure/{index}")

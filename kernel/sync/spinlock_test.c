@@ -152,6 +152,27 @@ KTEST(spinlock, rank_tells_whether_a_lock_guards_state)
     KTEST_EXPECT_TRUE(test, spinlock_guards_state(&future));
 }
 
+// try_lock takes any rank, so that eight of one rank can be held.
+KTEST(spinlock, eight_are_held_and_no_more)
+{
+    static struct spinlock locks[9];
+    static struct spinlock innermost = SPINLOCK("innermost", (enum lock_rank)(LOCK_RANK_LOG + 1));
+    irq_state_t state;
+    for (unsigned i = 0; i < 9; i++) {
+        locks[i] = (struct spinlock)SPINLOCK("one of many", LOCK_RANK_TEST);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        KTEST_EXPECT_TRUE(test, spinlock_try_lock(&locks[i], &state));
+    }
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 8);
+    KTEST_EXPECT_PTR_EQ(test, spinlock_held(7), &locks[7]);
+    KTEST_EXPECT_NULL(test, spinlock_held(8));
+    KTEST_EXPECT_PANIC(test, "lock one of many: more than 8 locks held",
+                       (void)spinlock_try_lock(&locks[8], &state));
+    KTEST_EXPECT_PANIC(test, "lock innermost: more than 8 locks held",
+                       (void)spinlock_lock(&innermost));
+}
+
 KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
            .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
 KTEST(spinlock, taking_a_lock_twice_panics)

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// What a function of a test leaves on its stack, which is measured to the word.
+#include "port.h"
+#include "runner.h"
+
+// Each lies deeper than what the actions below use, and by one word less deep than the one before.
+static const size_t depths[] = {16384, 16376, 16368, 16360, 16352, 16344, 16336, 16328, 8192};
+
+static size_t expected_bytes;
+
+static void expect_bytes(void *context)
+{
+    struct ktest *test = context;
+    KTEST_EXPECT_EQ(test, test->stack_bytes, expected_bytes);
+}
+
+// A second look: the first action has used less, and nothing is left of the body.
+KTEST_PARAM(call, use_of_the_stack_is_measured_to_the_word, depths, NULL)
+{
+    void *start;
+    size_t size_bytes = ktest_port_stack(&start);
+    volatile uint8_t *end = (uint8_t *)start + size_bytes;
+    expected_bytes = *param;
+    end[-(ptrdiff_t)*param] = 1;
+    KTEST_EXPECT_GT(test, size_bytes, *param);
+    ktest_add_action(test, expect_bytes, test);
+    ktest_add_action(test, expect_bytes, test);
+}

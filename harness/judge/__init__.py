@@ -2,12 +2,20 @@
 """The judge: boots a kernel in QEMU, reads what it says, and believes what all evidence bears out.
 
 model       what is known of tests and verdicts; no behaviour
+order       the order of the tests, by name or by a seed
+terms       what a test has to do on one machine: needs and quirks
 elf         tests, build id and symbols out of the kernel's ELF file
 protocol    bytes of COM2 in, events out
 machine     the command line of QEMU
 qemu        the process and its three channels
+watch       one boot as it happens: the clock, and when to step in
+evidence    what is known of a boot, and what is made of it
+outcomes    how a test ended, against how it declares to end
+verdicts    one verdict for one test, of the guest's opinion and the host's
 judge       evidence in, verdicts out: a pure function
-runner      which boots there are, and what happens in each
+runner      which boots there are
+rounds      the same tests again and again
+bisection   which tests make another one fail behind them
 symbolize   addresses to functions, files and lines
 report      terminal, JSON, JUnit, TAP: the only module that prints
 cli         options, exit statuses

@@ -42,6 +42,11 @@ static struct spinlock state_lock = SPINLOCK("state", LOCK_RANK_TEST_STATE);
     return recurse(depth + 1) + local;
 }
 
+static void note_nothing(struct trap_frame *frame)
+{
+    (void)frame;
+}
+
 static void spin(void)
 {
     for (;;) {
@@ -132,6 +137,20 @@ KTEST(mixed_c, skips_for_a_known_bug)
 {
     int two = 2;
     KTEST_EXPECT_EQ(test, two + two, 5);
+}
+
+KTEST_ATTR(mixed_a, skips_for_a_known_leak, .known_bug = "the handler stays");
+KTEST(mixed_a, skips_for_a_known_leak)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    trap_set_handler(VECTOR_BREAKPOINT, note_nothing);
+}
+
+KTEST_ATTR(mixed_b, skips_for_a_known_hang, .known_bug = "it never ends", .timeout_ms = SHORT_MS);
+KTEST(mixed_b, skips_for_a_known_hang)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    spin();
 }
 
 // --- Deaths -------------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ void verdict_of_known_bug(struct ktest *test)
     if (test->verdict == KTEST_VERDICT_PASS) {
         ktest_judge(test, KTEST_VERDICT_FAIL, "the known bug no longer shows: %s", bug);
     } else if (test->verdict == KTEST_VERDICT_FAIL) {
+        ktest_note(test, "failed: %s", test->reason);
         test->verdict = KTEST_VERDICT_SKIP;
         ktest_format(test->reason, sizeof(test->reason), "known bug: %s", bug);
     }

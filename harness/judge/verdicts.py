@@ -14,9 +14,10 @@ from .evidence import STATUS_PANIC, Evidence, Record, Result, Stop
 from .model import Cause, Difference, Finding, Outcome, OutcomeKind, Test, Verdict
 from .outcomes import (describe_outcome, host_alone, host_opinion, opinion_of_a_skip,
                        opinion_of_a_triple_fault)
-from .protocol import Bench, TestEnded
+from .protocol import Bench, Note, TestEnded
 from .terms import Terms, terms
 
+FAILED = "failed: "  # how its note on what became of a known bug begins
 KNOWN_BUG = "known bug: "  # how the guest's reason begins for a skip of that kind
 
 Opinion = Tuple[Verdict, Optional[Finding]]
@@ -115,7 +116,7 @@ def _reconcile(test: Test, outcome: Outcome, record: Record, end: TestEnded, evi
         return _judge_guest_error(end, host)
     alone = host_alone(outcome, record, evidence.symbol_names) if host is None else None
     if test.known_bug is not None:
-        return _reconcile_known_bug(test.known_bug, guest, host, alone)
+        return _reconcile_known_bug(test.known_bug, guest, host or _admitted(record), alone)
     if host is not None:
         return (guest, host) if guest is Verdict.FAIL else (
             Verdict.ERROR, _disagreement(guest.word, host))
@@ -171,6 +172,14 @@ def _judge_known_bug(why: str, failure: Optional[Finding]) -> Opinion:
         return Verdict.FAIL, Finding(Cause.KNOWN_BUG_GONE, f"its known bug is gone: {why}")
     return Verdict.SKIP, replace(failure, reason=Cause.KNOWN_BUG,
                                  sentence=f"{KNOWN_BUG}{why}; {failure.sentence}")
+
+
+def _admitted(record: Record) -> Optional[Finding]:
+    """A failure that only the kernel can see, such as what a test leaves behind: it says which."""
+    for note in record.all(Note):
+        if note.text.startswith(FAILED):
+            return Finding(Cause.REPORTED, note.text[len(FAILED):])
+    return None
 
 
 def _reconcile_known_bug(why: str, guest: Verdict, host: Optional[Finding],

@@ -22,11 +22,14 @@ class Symbolizer:
     def __init__(self, path: Path, symbols: Symbols) -> None:
         self._symbols = symbols
         self._dwarf: Any = None
+        self._aranges: Any = None
         self._rows: Dict[int, List[Tuple[int, str]]] = {}
+        self._known: Dict[Tuple[int, bool], List[Frame]] = {}  # most backtraces end alike
         try:
             self._file = open(path, "rb")
             elf = ELFFile(self._file)
             self._dwarf = elf.get_dwarf_info() if elf.has_dwarf_info() else None
+            self._aranges = self._dwarf.get_aranges() if self._dwarf else None
         except Exception:  # pyelftools has no bounds to what it raises
             self._dwarf = None
 
@@ -39,6 +42,11 @@ class Symbolizer:
 
     def frames(self, address: int, is_return: bool = False) -> List[Frame]:
         """What stands at the address: innermost first, the function itself last."""
+        if (address, is_return) not in self._known:
+            self._known[address, is_return] = self._find(address, is_return)
+        return self._known[address, is_return]
+
+    def _find(self, address: int, is_return: bool) -> List[Frame]:
         inside = address - is_return  # a call may be the last instruction of its function
         symbol = self._symbols.find(inside)
         outermost = Frame(address)
@@ -65,8 +73,7 @@ class Symbolizer:
     # --- Units ------------------------------------------------------------------------------------
 
     def _unit(self, address: int) -> Any:
-        table = self._dwarf.get_aranges()
-        offset = table.cu_offset_at_addr(address) if table else None
+        offset = self._aranges.cu_offset_at_addr(address) if self._aranges else None
         if offset is not None:
             return self._dwarf.get_CU_at(offset)
         for unit in self._dwarf.iter_CUs():  # without a table of ranges

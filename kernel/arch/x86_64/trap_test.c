@@ -11,7 +11,6 @@
 // trap_test.asm
 void trap_test_registers(const struct trap_frame *in, struct trap_frame *out, void (*raise)(void));
 void trap_test_fault(void);
-void trap_test_step(void);
 void trap_test_enter(uint64_t stub, uint64_t has_error_code, uint64_t error);
 extern void (*const trap_test_raise[IDT_VECTORS])(void);
 extern uint64_t trap_test_stub;
@@ -29,11 +28,6 @@ static void note_trap(struct trap_frame *frame)
     last_frame = *frame;
     last_frame_address = frame;
     trap_count++;
-}
-
-static void note_nothing(struct trap_frame *frame)
-{
-    (void)frame;
 }
 
 static void note_coded_trap(struct trap_frame *frame, uint64_t error)
@@ -337,99 +331,4 @@ KTEST(trap, nmi_and_machine_check_arrive_on_their_own_stacks)
     trap_test_raise[3]();
     KTEST_EXPECT_EQ(test, ist_in_handler, IST_NONE);
     KTEST_EXPECT_EQ(test, trap_count, 3);
-}
-
-KTEST(trap, capture_takes_the_callers_registers)
-{
-    struct trap_frame frame;
-    memset(&frame, 0xff, sizeof(frame));
-    uint64_t rbx = 0x1122334455667788;
-    uint64_t rsp;
-
-    __asm__ volatile("mov %%rsp, %1\n\tcall trap_capture"
-                     : "+b"(rbx), "=&r"(rsp)
-                     : "D"(&frame)
-                     : "rax", "memory");
-
-    KTEST_EXPECT_EQ(test, frame.rbx, rbx);
-    KTEST_EXPECT_EQ(test, frame.rdi, (uint64_t)&frame);
-    KTEST_EXPECT_EQ(test, frame.rsp, rsp);
-    KTEST_EXPECT_EQ(test, frame.rbp, (uint64_t)__builtin_frame_address(0));
-    KTEST_EXPECT_EQ(test, frame.cs, SELECTOR_KERNEL_CODE.value);
-    KTEST_EXPECT_EQ(test, frame.ss, SELECTOR_KERNEL_DATA.value);
-    KTEST_EXPECT_EQ(test, frame.vector, 0);
-    KTEST_EXPECT_EQ(test, frame.error, 0);
-    KTEST_EXPECT_EQ(test, frame.rflags & RFLAGS_FIXED, RFLAGS_FIXED);
-    KTEST_EXPECT_GE(test, frame.rip, (uint64_t)text_start);
-    KTEST_EXPECT_LT(test, frame.rip, (uint64_t)text_end);
-}
-
-// SS and DS hold the same selector as a rule; here DS is null for a moment.
-KTEST(trap, capture_takes_ss_and_not_ds)
-{
-    struct trap_frame frame;
-    __asm__ volatile("xorl %%eax, %%eax\n\tmovl %%eax, %%ds\n\tcall trap_capture\n\t"
-                     "movl %%ss, %%eax\n\tmovl %%eax, %%ds"
-                     :
-                     : "D"(&frame)
-                     : "rax", "memory");
-    KTEST_EXPECT_EQ(test, frame.ss, SELECTOR_KERNEL_DATA.value);
-}
-
-KTEST(trap, capture_tells_the_numbered_registers_apart)
-{
-    struct trap_frame frame;
-    __asm__ volatile("movl $8, %%r8d\n\tmovl $9, %%r9d\n\tmovl $10, %%r10d\n\tmovl $11, %%r11d\n\t"
-                     "movl $12, %%r12d\n\tmovl $13, %%r13d\n\tmovl $14, %%r14d\n\t"
-                     "movl $15, %%r15d\n\tmovl $1, %%eax\n\tmovl $3, %%ecx\n\tmovl $4, %%edx\n\t"
-                     "movl $5, %%esi\n\tcall trap_capture"
-                     :
-                     : "D"(&frame)
-                     : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "memory");
-    const uint64_t expected[] = {8, 9, 10, 11, 12, 13, 14, 15};
-    KTEST_EXPECT_MEMEQ(test, &frame.r8, expected, sizeof(expected));
-    KTEST_EXPECT_EQ(test, frame.rax, 1);
-    KTEST_EXPECT_EQ(test, frame.rcx, 3);
-    KTEST_EXPECT_EQ(test, frame.rdx, 4);
-    KTEST_EXPECT_EQ(test, frame.rsi, 5);
-}
-
-static unsigned step_count;
-
-static void count_step(struct trap_frame *frame)
-{
-    (void)frame;
-    step_count++;
-}
-
-#ifdef __OPTIMIZE__
-#define ROUND_TRIP_MAX 60
-#else
-#define ROUND_TRIP_MAX 120
-#endif
-
-// From the stub through trap.asm and trap.c to an empty handler, and back with iretq.
-KTEST_ATTR(trap, round_trip_takes_few_instructions, .proves = "5.15");
-KTEST(trap, round_trip_takes_few_instructions)
-{
-    trap_set_handler(VECTOR_BREAKPOINT, note_nothing);
-    trap_handler_t *before = trap_set_handler(VECTOR_DEBUG, count_step);
-    trap_test_stub = gate_handler(&idt_current()->gates[VECTOR_BREAKPOINT.number]);
-    step_count = 0;
-
-    trap_test_step();
-
-    trap_set_handler(VECTOR_DEBUG, before);
-    KTEST_EXPECT_GE(test, step_count, 35); // 15 registers are pushed and popped
-    KTEST_EXPECT_LE(test, step_count, ROUND_TRIP_MAX);
-}
-
-// What a breakpoint costs that somebody handles: there, through trap.asm, and back.
-KTEST_BENCH(trap, breakpoint_round_trip)
-{
-    trap_set_handler(VECTOR_BREAKPOINT, note_nothing);
-    while (ktest_bench_next(test)) {
-        cpu_breakpoint();
-    }
 }

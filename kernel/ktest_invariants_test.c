@@ -18,17 +18,27 @@
 
 static char difference[KTEST_TEXT_MAX];
 
+static const struct ktest_invariant *find(const char *name)
+{
+    const struct ktest_invariant *const *each = kernel_invariants;
+    while (*each != NULL && strcmp((*each)->name, name) != 0) {
+        each++;
+    }
+    return *each;
+}
+
 // What the invariant says of the state since the test began, in `difference`.
 static enum ktest_invariant_state check(const char *name)
 {
-    for (const struct ktest_invariant *const *each = kernel_invariants; *each != NULL; each++) {
-        if (strcmp((*each)->name, name) == 0) {
-            difference[0] = 0;
-            return (*each)->check(difference, sizeof(difference));
-        }
-    }
-    format_buffer(difference, sizeof(difference), "there is no %s", name);
-    return KTEST_INTACT;
+    const struct ktest_invariant *invariant = find(name);
+    difference[0] = 0;
+    return invariant != NULL ? invariant->check(difference, sizeof(difference)) : KTEST_INTACT;
+}
+
+// The test begins here.
+static void save(const char *name)
+{
+    find(name)->save();
 }
 
 // --- Registers ----------------------------------------------------------------------------------
@@ -246,6 +256,22 @@ KTEST(invariants, another_table_is_noticed)
     KTEST_EXPECT_PTR_EQ(test, idt_loaded(), idt_current());
 }
 
+// What counts is what was loaded when the test began: here, if a fixture had done it.
+KTEST(invariants, table_of_a_fixture_is_none_of_the_tests)
+{
+    static struct idt idt;
+    idt = *idt_current();
+    idt_load(&idt);
+    save("IDT");
+    enum ktest_invariant_state state = check("IDT");
+    idt_load(idt_current());
+    enum ktest_invariant_state state_after = check("IDT");
+    idt_load(idt_current());
+    save("IDT");
+    KTEST_EXPECT_EQ(test, state, KTEST_INTACT);
+    KTEST_EXPECT_EQ(test, state_after, KTEST_RESTORED);
+}
+
 // --- Interrupt lines and locks ------------------------------------------------------------------
 
 KTEST(invariants, lines_of_both_controllers_are_compared)
@@ -265,4 +291,17 @@ KTEST(invariants, locks_are_released_and_named)
     KTEST_EXPECT_EQ(test, check("locks"), KTEST_RESTORED);
     KTEST_EXPECT_STREQ(test, difference, "1 held, were 0: left");
     KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
+}
+
+// Nobody can say what the lock's data are like by now.
+KTEST(invariants, lock_that_is_gone_can_not_be_put_back)
+{
+    static struct spinlock lock = SPINLOCK("gone", LOCK_RANK_TEST);
+    irq_state_t state = spinlock_lock(&lock);
+    save("locks");
+    spinlock_unlock(&lock, state);
+    enum ktest_invariant_state after = check("locks");
+    save("locks");
+    KTEST_EXPECT_EQ(test, after, KTEST_DAMAGED);
+    KTEST_EXPECT_STREQ(test, difference, "0 held, were 1:");
 }

@@ -11,9 +11,11 @@
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
 #include "lib/panic.h"
+#include "port.h"
 #include "registry.h"
 #include "runner.h"
 #include "stream.h"
+#include "sync/spinlock.h"
 
 #define UNMAPPED 0xffffffffc0000000
 
@@ -471,6 +473,73 @@ KTEST(opposite, line_longer_than_the_longest)
         stream_text("x");
     }
     stream_end();
+}
+
+// Vector 0 and error code 0 are also what an expected panic has in these fields.
+KTEST(opposite, attempt_with_a_fault_for_a_panic)
+{
+    KTEST_EXPECT_PANIC(test, "*",
+                       __asm__ volatile("xorl %%ecx, %%ecx\n\tdivl %%ecx"
+                                        :
+                                        :
+                                        : "eax", "ecx", "edx"));
+}
+
+static void skip_in_exit(struct ktest *test)
+{
+    ktest_skip(test, "too late");
+}
+
+KTEST_SUITE(opposite_skip, .exit = skip_in_exit);
+
+KTEST(opposite_skip, skip_in_exit_is_none)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+// Orders that nobody has given: '|' is where the kernel has read all that there is. Its buffer
+// holds 63 bytes. test_stream.py runs the suite.
+static const char *orders =
+    "unkn|own\n0123456789012345678901234567890123456789012345678901234567890123456789\n"
+    "stopped\nstop|\n";
+
+static bool read_order(char *byte_out)
+{
+    if (*orders == 0) {
+        return false;
+    }
+    *byte_out = *orders++;
+    return *byte_out != '|';
+}
+
+static void order(struct ktest *test)
+{
+    KTEST_STUB(test, ktest_port_try_read, read_order);
+}
+
+KTEST_SUITE(orders, .suite_init = order);
+
+KTEST(orders, a_comes_before_them)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(orders, b_comes_before_the_first_is_complete)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+// The order counts more than that the kernel can't be relied on.
+KTEST(orders, c_comes_before_stop_is_complete)
+{
+    static struct spinlock lock = SPINLOCK("state", LOCK_RANK_TEST_STATE);
+    (void)spinlock_lock(&lock);
+    KTEST_ASSERT_TRUE(test, false);
+}
+
+KTEST(orders, d_comes_too_late)
+{
+    KTEST_EXPECT_TRUE(test, true);
 }
 
 // In a suite of its own, as it lasts as long as the run allows; test_stream.py runs it.

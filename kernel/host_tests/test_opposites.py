@@ -60,6 +60,8 @@ SENTENCES = {
     "attempt_where_nothing_happens": ("fail", "nothing happened"),
     "attempt_with_another_panic": ("fail", "another thing"),
     "attempt_with_a_panic_for_a_fault": ("fail", "no fault"),
+    "attempt_with_a_fault_for_a_panic": ("fail", "vector 0, error code 0x0 ("),
+    "skip_in_exit_is_none": ("pass", ""),
     "attempt_that_is_asserted": ("fail", "nothing happened"),
     "fault_behind_an_attempt": ("fail", "#UD"),
     "more_failures_and_notes_than_are_written": ("fail", "EXPECT i == -1: 0 against -1"),

@@ -214,6 +214,27 @@ def test_hang_is_reported_with_its_spot(selftest: Path, tmp_path: Path) -> None:
     assert done.words("end")["verdict"] == "fail"
 
 
+def test_orders_are_read_between_tests(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=orders.*")
+    assert [test[7] for test in begun(done)] == ["a", "b", "c"]
+    assert [line.split()[1:] for line in done.lines if "#:ktest_order" in line] == [
+        ["text=unknown", "known=no"], [f"text={6 * '0123456789'}012", "known=no"],
+        ["text=stopped", "known=no"], ["text=stop", "known=yes"]]
+    assert done.words("totals")["stopped"] == "1"
+    assert done.status == 35 and not any("ktest_restart" in line for line in done.lines)
+
+
+def test_passed_test_has_no_reason(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=skip_in_exit_is_none")
+    assert done.words("end")["verdict"] == "pass" and done.words("end")["reason"] == ""
+
+
+def test_only_the_locks_of_a_statement_are_released(kernel: Path, tmp_path: Path) -> None:
+    done = run(kernel, tmp_path, "ktest.select=lock_from_before_a_recovered_panic_stays_held")
+    assert done.words("note")["text"].endswith(": lock inner")
+    assert done.status == 33
+
+
 def test_line_is_cut_off_at_its_limit(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=line_longer_than_the_longest")
     assert max(len(line) for line in done.lines) == 1023, "and a newline"

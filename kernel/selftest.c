@@ -8,7 +8,9 @@
 #include "arch/x86_64/port.h"
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
+#include "debug/log.h"
 #include "drivers/nmi_timer.h"
+#include "drivers/uart_16550.h"
 #include "ktest.h"
 #include "lib/panic.h"
 #include "port.h"
@@ -483,6 +485,58 @@ KTEST(opposite, attempt_with_a_fault_for_a_panic)
                                         :
                                         :
                                         : "eax", "ecx", "edx"));
+}
+
+static void hang_in_writer(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    (void)bytes;
+    (void)size_bytes;
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+static const struct writer hanging = {.write = hang_in_writer, .context = NULL};
+
+static void remove_hanging(void *context)
+{
+    (void)context;
+    log_remove_console(&hanging);
+}
+
+// The watchdog ends the panic, but what has killed the test is the fault.
+KTEST_ATTR(opposite, fault_whose_panic_hangs, .timeout_ms = 50);
+KTEST(opposite, fault_whose_panic_hangs)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    ktest_add_action(test, remove_hanging, NULL);
+    log_add_console(&hanging);
+    peek(UNMAPPED);
+}
+
+static unsigned pieces_until_fault;
+
+static void fault_in_write(const char *bytes, size_t size_bytes)
+{
+    if (--pieces_until_fault == 0) {
+        __asm__ volatile("ud2");
+    }
+    for (size_t i = 0; i < size_bytes; i++) {
+        while ((port_read8(UART_COM2 + 5) & 0x20) == 0) { // it can't send
+            cpu_relax();
+        }
+        port_write8(UART_COM2, (uint8_t)bytes[i]);
+    }
+}
+
+// What is left of the line comes first, and the fault behind it.
+KTEST(opposite, fault_while_a_line_is_sent)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    pieces_until_fault = 3;
+    KTEST_STUB(test, ktest_port_write, fault_in_write);
+    ktest_note(test, "of more than three times sixteen bytes, so that it comes in pieces");
 }
 
 static void skip_in_exit(struct ktest *test)

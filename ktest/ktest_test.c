@@ -133,9 +133,10 @@ KTEST(ktest, messages_are_formatted)
     char text[80];
     ktest_format(text, sizeof(text), "%d %i %u %x %c %s %%", -5, 7, 4000000000U, 0xbeefU, 'z', "s");
     KTEST_EXPECT_STREQ(test, text, "-5 7 4000000000 beef z s %");
-    ktest_format(text, sizeof(text), "%ld %lu %llx %zu", INT64_MIN, UINT64_MAX, 0x123456789ULL,
-                 (size_t)9);
-    KTEST_EXPECT_STREQ(test, text, "-9223372036854775808 18446744073709551615 123456789 9");
+    ktest_format(text, sizeof(text), "%ld %lu %llx %zu", INT64_MIN, UINT64_MAX,
+                 0xfedcba9876543210ULL, (size_t)1 << 32);
+    KTEST_EXPECT_STREQ(test, text,
+                       "-9223372036854775808 18446744073709551615 fedcba9876543210 4294967296");
     ktest_format(text, sizeof(text), "%p %s %x", (void *)0x1000, (const char *)NULL, 0U);
     KTEST_EXPECT_STREQ(test, text, "0x1000 (null) 0");
     ktest_format(text, 5, "%s", "abcdefg");

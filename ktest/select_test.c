@@ -53,6 +53,9 @@ static const struct ktest_record plain = {
     .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "name", .attr = &quirky};
 static const struct ktest_record with_params = {
     .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "each", .param_count = 12, .attr = &needy};
+static const struct ktest_attr both = {.needs = KTEST_NEEDS_VGA | KTEST_NEEDS_FULL_CPU};
+static const struct ktest_record demanding = {
+    .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "all", .attr = &both};
 static const struct ktest_record bench = {
     .kind = KTEST_RECORD_BENCH, .suite = "suite", .name = "fast"};
 static const struct ktest_record fixtures = {.kind = KTEST_RECORD_SUITE, .suite = "suite"};
@@ -155,6 +158,10 @@ KTEST(select, says_what_stands_in_the_way)
     KTEST_EXPECT_NULL(test, select_obstacle(&with_params));
     have_argument = "vgax";
     KTEST_EXPECT_STREQ(test, select_obstacle(&with_params), "needs vga");
+    have_argument = "vga";
+    KTEST_EXPECT_STREQ(test, select_obstacle(&demanding), "needs full_cpu");
+    have_argument = "vga,full_cpu";
+    KTEST_EXPECT_NULL(test, select_obstacle(&demanding));
     machine_argument = "kvm-7.2";
     KTEST_EXPECT_STREQ(test, select_obstacle(&plain), "not on KVM");
     machine_argument = "tcg-7.2"; // another outcome, but it runs

@@ -61,6 +61,8 @@ SENTENCES = {
     "attempt_with_another_panic": ("fail", "another thing"),
     "attempt_with_a_panic_for_a_fault": ("fail", "no fault"),
     "attempt_with_a_fault_for_a_panic": ("fail", "vector 0, error code 0x0 ("),
+    "fault_whose_panic_hangs": ("fail", "a page that is not present"),
+    "fault_while_a_line_is_sent": ("fail", "#UD"),
     "skip_in_exit_is_none": ("pass", ""),
     "attempt_that_is_asserted": ("fail", "nothing happened"),
     "fault_behind_an_attempt": ("fail", "#UD"),

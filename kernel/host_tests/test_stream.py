@@ -224,6 +224,20 @@ def test_orders_are_read_between_tests(selftest: Path, tmp_path: Path) -> None:
     assert done.status == 35 and not any("ktest_restart" in line for line in done.lines)
 
 
+def test_panic_that_hangs_is_no_hang_of_the_test(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=fault_whose_panic_hangs")
+    assert "page fault #PF" in done.words("end")["reason"]
+    assert not any("#:ktest_hang" in line for line in done.lines)
+
+
+def test_fault_comes_behind_the_line_that_it_interrupts(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=fault_while_a_line_is_sent")
+    assert done.words("note")["text"].endswith("comes in pieces")
+    assert [line.split()[0] for line in done.lines if line.startswith("    #:")] == [
+        "#:ktest_begin", "#:ktest_note", "#:ktest_fault", "#:ktest_registers",
+        "#:ktest_backtrace", "#:ktest_end"]
+
+
 def test_passed_test_has_no_reason(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=skip_in_exit_is_none")
     assert done.words("end")["verdict"] == "pass" and done.words("end")["reason"] == ""
@@ -306,6 +320,8 @@ def test_end_tells_of_stack_and_recovery(kernel: Path, tmp_path: Path) -> None:
     done = run(kernel, tmp_path, "ktest.select=ktest.trivial_assertion")
     end = done.words("end")
     assert 0 < int(end["stack"]) < 2000 and int(end["recovery"]) == 0
+    done = run(kernel, tmp_path, "ktest.select=attempt.goes_on_behind_a_fault")
+    assert int(done.words("end")["recovery"]) == 0, "it has not died"
 
 
 def test_parameters_are_described(kernel: Path, tmp_path: Path) -> None:

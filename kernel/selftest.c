@@ -696,6 +696,34 @@ KTEST_PARAM(opposite, description_that_faults, one_number, describe_and_die)
     KTEST_EXPECT_EQ(test, *param, 1);
 }
 
+static void describe_and_panic(const int *param, char *text, size_t size_bytes)
+{
+    (void)text;
+    (void)size_bytes;
+    panic("%d can't be described", *param);
+}
+
+KTEST_PARAM(opposite, description_that_panics, one_number, describe_and_panic)
+{
+    KTEST_EXPECT_EQ(test, *param, 1);
+}
+
+static void describe_and_hang(const int *param, char *text, size_t size_bytes)
+{
+    (void)param;
+    (void)text;
+    (void)size_bytes;
+    for (;;) {
+        cpu_relax();
+    }
+}
+
+KTEST_ATTR(opposite, description_that_hangs, .timeout_ms = 50);
+KTEST_PARAM(opposite, description_that_hangs, one_number, describe_and_hang)
+{
+    KTEST_EXPECT_EQ(test, *param, 1);
+}
+
 static void hang_in_action(void *context)
 {
     (void)context;

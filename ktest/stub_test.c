@@ -48,6 +48,19 @@ KTEST(stub, may_be_replaced_itself)
     KTEST_EXPECT_EQ(test, registry_hash(0, "a", "b"), 2);
 }
 
+// A jump of five bytes where that reaches. The far one is looked at, and not taken: nothing that
+// could be called lies so far away.
+KTEST(stub, jump_is_as_long_as_its_distance_asks_for)
+{
+    const uint8_t *code = (const uint8_t *)(uintptr_t)registry_hash;
+    ktest_stub(test, (uintptr_t)registry_hash, 0x1122334455667788);
+    KTEST_EXPECT_MEMEQ(test, code, "\xff\x25\0\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11", 14);
+    KTEST_STUB(test, registry_hash, one);
+    KTEST_EXPECT_EQ(test, code[0], 0xe9);
+    KTEST_EXPECT_EQ(test, code[5], 0); // the far one's, still
+    KTEST_EXPECT_EQ(test, registry_hash(40, "a", "b"), 41);
+}
+
 KTEST_ATTR(stub, ends_with_a_test_that_dies, .outcome = KTEST_FAULT(UD));
 KTEST(stub, ends_with_a_test_that_dies)
 {

@@ -28,6 +28,7 @@ KTEST_ATTR(uart, line_is_8n1_at_115200_baud, .proves = "4.3.1");
 KTEST(uart, line_is_8n1_at_115200_baud)
 {
     struct uart uart;
+    port_write8(UART_COM1 + 1, 0x02); // as whoever was here before may have left it
     KTEST_ASSERT_EQ(test, uart_init(&uart, UART_COM1), OK);
     KTEST_EXPECT_EQ(test, port_read8(COM1_LINE_CONTROL), 0x03);
     KTEST_EXPECT_EQ(test, port_read8(COM1_MODEM_CONTROL), 0x0b); // DTR, RTS, OUT2; loopback off

@@ -333,6 +333,17 @@ def test_parameters_are_described(kernel: Path, tmp_path: Path) -> None:
     assert begun(done) == [f"param.sum_is_right/{index}" for index in range(3)]
 
 
+@pytest.mark.parametrize("ending, kind", [("faults", "fault"), ("panics", "panic"),
+                                          ("hangs", "hang")])
+def test_parameter_comes_first_even_if_it_is_not_described(
+        selftest: Path, tmp_path: Path, ending: str, kind: str) -> None:
+    done = run(selftest, tmp_path, f"ktest.select=description_that_{ending}")
+    kinds = [line.split()[0] for line in done.lines if line.startswith("    #:")]
+    assert kinds[:3] == ["#:ktest_begin", "#:ktest_param", f"#:ktest_{kind}"]
+    assert kinds.count("#:ktest_param") == 1
+    assert "the description of a parameter: " in done.words("end")["reason"]
+
+
 def test_benchmarks_run_alone_and_give_numbers(kernel: Path, tmp_path: Path) -> None:
     done = run(kernel, tmp_path, "ktest.bench=1 ktest.select=ktest.*")
     assert "ktest.empty_loop" in begun(done) and "ktest.trivial_assertion" not in begun(done)

@@ -152,6 +152,11 @@ KTEST(opposite, skip_of_a_declared_panic)
     ktest_skip(test, "no %s", "device");
 }
 
+KTEST(opposite, skip_with_a_line_break)
+{
+    ktest_skip(test, "no\ndevice");
+}
+
 KTEST(opposite, skip_behind_a_failure)
 {
     int one = 1;
@@ -172,7 +177,7 @@ KTEST(opposite, every_kind_of_value)
     KTEST_EXPECT_EQ(test, -five, 4096);
     KTEST_EXPECT_LE(test, five, 4);
     KTEST_EXPECT_MEMEQ(test, "abc", "abd", 3);
-    KTEST_EXPECT_STREQ(test, "a\tb%", longer_than_shown);
+    KTEST_EXPECT_STREQ(test, "a\tb%~", longer_than_shown);
 }
 
 KTEST(opposite, registers_are_told_apart)

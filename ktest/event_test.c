@@ -20,6 +20,7 @@ static void expect_two(void *context)
 {
     struct ktest *test = context;
     KTEST_EXPECT_EQ(test, free_count, 2);
+    KTEST_EXPECT_EQ(test, test->recovery_cycles, 0); // the clock stood still
 }
 
 static void arm(struct ktest *test)
@@ -44,6 +45,14 @@ KTEST(event, lines_of_a_hang_stand_together)
     for (;;) {
         __asm__ volatile("pause");
     }
+}
+
+// As the harness does it: the watchdog's own timer has not expired.
+KTEST_ATTR(event, nmi_from_outside_ends_a_test_before_its_time, .outcome = KTEST_HANG);
+KTEST(event, nmi_from_outside_ends_a_test_before_its_time)
+{
+    KTEST_ARM(test);
+    __asm__ volatile("int $2");
 }
 
 KTEST(event, watchdog_waits_for_lines_that_belong_together)

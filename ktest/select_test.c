@@ -90,6 +90,9 @@ KTEST(select, takes_benchmarks_alone_when_asked)
     bench_argument = "1";
     KTEST_EXPECT_FALSE(test, select_includes(&plain, 0));
     KTEST_EXPECT_TRUE(test, select_includes(&bench, 0));
+    bench_argument = "0";
+    KTEST_EXPECT_TRUE(test, select_includes(&plain, 0));
+    KTEST_EXPECT_FALSE(test, select_includes(&bench, 0));
 }
 
 KTEST(select, takes_what_a_glob_names)

@@ -33,6 +33,7 @@ SENTENCES = {
     "expectation_that_fails": ("fail", "EXPECT three == 4: 3 against 4: of 7"),
     "assertion_that_fails": ("fail", 'ASSERT "left" == "right"'),
     "skip_of_a_declared_panic": ("error", "skipped (no device), though the machine has all"),
+    "skip_with_a_line_break": ("error", "device), though the machine has all"),
     "skip_behind_a_failure": ("fail", "EXPECT one == 2: 1 against 2"),
     "every_kind_of_value": ("fail", "EXPECT five > 6"),
     "registers_are_told_apart": ("fail", "#UD"),

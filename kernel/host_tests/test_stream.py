@@ -92,7 +92,10 @@ def test_failed_checks_say_exactly_what_failed(selftest: Path, tmp_path: Path) -
     assert "relation=<= left_value=5 right_value=4 " in text
     assert "left_value=0x63%20at%20offset%202 right_value=0x64" in text
     assert "EXPECT five <= 4: 5 against 4" in text and "ASSERT" not in text
-    assert 'left_value="a%09b%25"' in text and '"a?b%" against "x%x' in text
+    assert 'left_value="a%09b%25~"' in text and '"a?b%~" against "x%x' in text
+    longest = max((word.partition("=")[2] for line in done.lines if "#:" in line
+                   for word in line.split()), key=len)
+    assert len(longest) <= 143 and longest.endswith("...")
     assert all(len(line) < 1024 and line.isprintable() for line in done.lines)
     assert done.words("end")["reason"] == "5 of 5 checks failed"
 
@@ -103,6 +106,8 @@ def test_fault_reports_the_registers_as_they_were(selftest: Path, tmp_path: Path
     expected = {"rbx": "0xb", "rcx": "0xc", "r8": "0x8", "r14": "0xe", "r15": "0xf"}
     assert {name: registers[name] for name in expected} == expected
     assert (fault["vector"], fault["cs"], fault["ss"]) == ("6", "0x8", "0x10")
+    assert fault["rsp"] != fault["rip"]
+    assert abs(int(fault["rsp"], 16) - int(registers["rbp"], 16)) < 4096
     assert int(fault["rflags"], 16) & 0x202 == 0x2, "the fixed bit, and interrupts off"
     assert int(registers["cr0"], 16) & 0x80000001 == 0x80000001
     assert int(registers["cr3"], 16) % 4096 == 0 < int(registers["cr3"], 16)
@@ -122,6 +127,9 @@ def test_skip_gives_its_reason(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=skip_of_a_declared_panic")
     assert "    ok 1 skip_of_a_declared_panic # SKIP no device" in done.lines
     assert done.words("end")["verdict"] == "skip"
+    done = run(selftest, tmp_path, "ktest.select=skip_with_a_line_break")
+    assert "    ok 1 skip_with_a_line_break # SKIP no?device" in done.lines
+    assert done.words("end")["reason"] == "no\ndevice"
 
 
 @pytest.mark.parametrize("have, verdict", [("ktest.have=other", "skip"),
@@ -210,7 +218,7 @@ def test_hang_is_reported_with_its_spot(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=hang_instead_of_panic")
     hang = done.words("hang")
     assert hang["timeout_ms"] == "50" and int(hang["rflags"], 16) & 0x200 == 0
-    assert done.words("backtrace")["pcs"].split(",")[0] == hang["rip"]
+    assert done.words("backtrace")["pcs"].split(",")[0] == hang["rip"] != hang["rsp"]
     assert done.words("end")["verdict"] == "fail"
 
 
@@ -285,6 +293,11 @@ def test_long_reports_are_cut_off(selftest: Path, tmp_path: Path) -> None:
     assert done.words("end")["reason"] == "25 of 25 checks failed"
 
 
+def test_action_says_how_it_ended(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=action_that_hangs")
+    assert done.words("end")["reason"].startswith("an action at the end: hang: still running")
+
+
 def test_timeout_is_an_argument(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=unlimited.halt_without_a_timeout "
                                    "ktest.timeout_ms=30")
@@ -348,6 +361,7 @@ def test_benchmarks_run_alone_and_give_numbers(kernel: Path, tmp_path: Path) -> 
     done = run(kernel, tmp_path, "ktest.bench=1 ktest.select=ktest.*")
     assert "ktest.empty_loop" in begun(done) and "ktest.trivial_assertion" not in begun(done)
     bench = done.words("bench")
+    assert done.status == 33 and done.words("totals")["pass"] == done.words("totals")["tests"]
     figures = [float(bench[key]) for key in ("min", "median", "p90", "max")]
     assert figures == sorted(figures) and int(bench["turns"]) > 0 and bench["samples"] == "50"
     assert all(len(bench[key].partition(".")[2]) == 3 for key in ("min", "median", "p90", "max"))

@@ -222,6 +222,18 @@ KTEST(opposite_init, b_runs_no_test_behind_it)
     KTEST_EXPECT_TRUE(test, true);
 }
 
+KTEST_SUITE(opposite_dead_init, .suite_init = fault);
+
+KTEST(opposite_dead_init, a_suite_init_that_faults)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite_dead_init, b_does_not_run_either)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
 KTEST_SUITE(opposite_suite_exit, .suite_exit = fault);
 
 KTEST(opposite_suite_exit, suite_exit_that_faults)
@@ -517,6 +529,40 @@ KTEST(opposite, fault_whose_panic_hangs)
     KTEST_EXPECT_TRUE(test, true);
     ktest_add_action(test, remove_hanging, NULL);
     log_add_console(&hanging);
+    peek(UNMAPPED);
+}
+
+static uint64_t now;
+
+static uint64_t stopped_clock(void)
+{
+    return now;
+}
+
+static void take_time(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    (void)bytes;
+    (void)size_bytes;
+    now = 1001;
+}
+
+static const struct writer slow = {.write = take_time, .context = NULL};
+
+static void remove_slow(void *context)
+{
+    (void)context;
+    log_remove_console(&slow);
+}
+
+// The panic that follows from the fault belongs to the recovery.
+KTEST(opposite, fault_whose_panic_takes_1000_cycles)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    KTEST_STUB(test, ktest_port_cycles, stopped_clock);
+    ktest_add_action(test, remove_slow, NULL);
+    log_add_console(&slow);
+    now = 1;
     peek(UNMAPPED);
 }
 

@@ -23,6 +23,7 @@ static void note_action(void *context)
 static char a[] = "a";
 static char b[] = "b";
 static char c[] = "c";
+static char d[] = "d";
 static char s[] = "s";
 
 static void clear(void)
@@ -75,10 +76,11 @@ KTEST(action, last_added_comes_first_behind_the_exit_fixture)
 
 KTEST(action, removed_one_is_not_called)
 {
-    expected = "xca";
+    expected = "xdca";
     ktest_add_action(test, note_action, a);
     ktest_add_action(test, note_action, b);
     ktest_add_action(test, note_action, c);
+    ktest_add_action(test, note_action, d);
     ktest_remove_action(test, note_action, b);
     ktest_remove_action(test, note_action, b); // is not there any more
     KTEST_EXPECT_STREQ(test, calls, "");

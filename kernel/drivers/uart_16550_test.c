@@ -78,9 +78,10 @@ KTEST(uart, waiting_for_the_transmitter_is_bounded)
 {
     struct uart uart = {.base = (enum uart_base)(SCRATCH - 5), .polls_max = 1000, .fifo_bytes = 2};
     port_write8(SCRATCH, 0);
-    uart_send(&uart, "\x07\x07", 2);
+    uart_send(&uart, "\0", 2); // would disable the FIFOs
     KTEST_EXPECT_EQ(test, uart.dropped_bytes, 2);
     KTEST_EXPECT_TRUE(test, uart.is_stuck);
+    KTEST_EXPECT_EQ(test, port_read8(UART_COM1 + 2) & 0xc0, 0xc0);
 }
 
 KTEST(uart, port_that_becomes_ready_again_sends_again)

@@ -337,6 +337,26 @@ def test_end_tells_of_stack_and_recovery(kernel: Path, tmp_path: Path) -> None:
     assert int(done.words("end")["recovery"]) == 0, "it has not died"
 
 
+@pytest.mark.parametrize("name", ["spinlock.taking_a_lock_twice_panics",
+                                  "ktest.hang_is_ended_by_the_watchdog"])
+def test_every_death_is_recovered_from(kernel: Path, tmp_path: Path, name: str) -> None:
+    end = run(kernel, tmp_path, f"ktest.select={name}").words("end")
+    assert 0 < int(end["recovery"]) < int(end["cycles"])
+
+
+def test_recovery_begins_with_the_fault(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=fault_whose_panic_takes_1000_cycles")
+    assert done.words("end")["recovery"] == "1000"
+
+
+def test_missing_protocol_port_ends_the_run(kernel: Path) -> None:
+    done = subprocess.run([QEMU, *LEAN, "-display", "none", "-no-reboot", "-cpu", "max",
+                           "-serial", "stdio", "-kernel", str(kernel),
+                           "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
+                          capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 37 and "COM2" in done.stdout
+
+
 def test_parameters_are_described(kernel: Path, tmp_path: Path) -> None:
     done = run(kernel, tmp_path, "ktest.select=param.sum_is_right/1")
     assert begun(done) == ["param.sum_is_right/1"]

@@ -1,8 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
-// What a function of a test leaves on its stack, which is measured to the word.
+// What surrounds each function of a test: its timeout, and its stack, whose use is measured to the
+// word.
 #include "port.h"
 #include "runner.h"
+
+static uint64_t noted_ms;
+
+static void note_timeout(uint64_t timeout_ms)
+{
+    noted_ms = timeout_ms;
+}
+
+static void expect_timeout(void *context)
+{
+    struct ktest *test = context;
+    KTEST_EXPECT_EQ(test, noted_ms, 1234);
+}
+
+KTEST_ATTR(call, each_function_has_the_timeout_of_its_test, .timeout_ms = 1234);
+KTEST(call, each_function_has_the_timeout_of_its_test)
+{
+    noted_ms = 0;
+    KTEST_STUB(test, ktest_port_watchdog_start, note_timeout);
+    ktest_add_action(test, expect_timeout, test);
+}
 
 // Each lies deeper than what the actions below use, and by one word less deep than the one before.
 static const size_t depths[] = {16384, 16376, 16368, 16360, 16352, 16344, 16336, 16328, 8192};

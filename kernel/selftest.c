@@ -157,6 +157,15 @@ KTEST(opposite, skip_with_a_line_break)
     ktest_skip(test, "no\ndevice");
 }
 
+KTEST(opposite, skip_with_a_long_reason)
+{
+    char reason[151] = "";
+    for (size_t i = 0; i < sizeof(reason) - 1; i++) {
+        reason[i] = 'x';
+    }
+    ktest_skip(test, "%s", reason);
+}
+
 KTEST(opposite, skip_behind_a_failure)
 {
     int one = 1;

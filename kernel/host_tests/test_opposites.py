@@ -34,6 +34,7 @@ SENTENCES = {
     "assertion_that_fails": ("fail", 'ASSERT "left" == "right"'),
     "skip_of_a_declared_panic": ("error", "skipped (no device), though the machine has all"),
     "skip_with_a_line_break": ("error", "device), though the machine has all"),
+    "skip_with_a_long_reason": ("error", "xxx..."),
     "skip_behind_a_failure": ("fail", "EXPECT one == 2: 1 against 2"),
     "every_kind_of_value": ("fail", "EXPECT five > 6"),
     "registers_are_told_apart": ("fail", "#UD"),

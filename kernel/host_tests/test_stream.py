@@ -130,6 +130,9 @@ def test_skip_gives_its_reason(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=skip_with_a_line_break")
     assert "    ok 1 skip_with_a_line_break # SKIP no?device" in done.lines
     assert done.words("end")["reason"] == "no\ndevice"
+    done = run(selftest, tmp_path, "ktest.select=skip_with_a_long_reason")
+    assert f"    ok 1 skip_with_a_long_reason # SKIP {140 * 'x'}..." in done.lines
+    assert done.words("end")["reason"] == f"{140 * 'x'}..."
 
 
 @pytest.mark.parametrize("have, verdict", [("ktest.have=other", "skip"),

@@ -219,6 +219,19 @@ KTEST(invariants, task_register_can_not_be_put_back)
     KTEST_EXPECT_EQ(test, check("registers"), KTEST_INTACT); // nor is anything else changed
 }
 
+// As if a fixture had changed it.
+KTEST(invariants, values_are_those_of_the_beginning_of_each_test)
+{
+    uint64_t before = cpu_read_dr7();
+    change_dr7();
+    save("registers");
+    enum ktest_invariant_state state = check("registers");
+    cpu_write_dr7(before);
+    save("registers");
+    KTEST_EXPECT_EQ(test, state, KTEST_INTACT);
+    KTEST_EXPECT_EQ(test, check("registers"), KTEST_INTACT);
+}
+
 // --- Tables -------------------------------------------------------------------------------------
 
 KTEST(invariants, changed_elements_are_counted_from_0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The tests' watchdog, with the timer in the test's hand: it waits in steps, as the timer can't
-// wait longer than one, and comes again when it has come at a bad time.
+// This kernel's half of ktest. The watchdog has the timer in the test's hand: it waits in steps, as
+// the timer can't wait longer than one, and comes again when it has come at a bad time.
+#include "arch/x86_64/cpu.h"
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
 #include "port.h"
@@ -44,4 +45,23 @@ KTEST(watchdog, waits_in_steps_and_then_a_little_longer)
     KTEST_EXPECT_EQ(test, steps[2], 1);
     KTEST_ARM(test);
     expire();
+}
+
+static uint64_t no_cycles(void)
+{
+    return 0;
+}
+
+// A stub may be put in place in any state: only the code changes.
+KTEST(ktest_port, writing_code_changes_neither_interrupts_nor_write_protection)
+{
+    cpu_enable_interrupts();
+    KTEST_STUB(test, ktest_port_cycles, no_cycles);
+    bool is_enabled = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_STUB(test, ktest_port_cycles, no_cycles);
+    KTEST_EXPECT_TRUE(test, is_enabled);
+    KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
+    KTEST_EXPECT_EQ(test, cpu_read_cr0() & CR0_WP, CR0_WP);
+    KTEST_EXPECT_EQ(test, ktest_port_cycles(), 0);
 }

@@ -105,6 +105,18 @@ KTEST(opposite, fault_with_another_code)
     peek(UNMAPPED);
 }
 
+[[gnu::noinline]] static void poke(uint64_t address)
+{
+    *(volatile uint8_t *)address = 1;
+}
+
+KTEST_ATTR(opposite, fault_with_more_in_its_code, .outcome = KTEST_FAULT(PF, .error = 0));
+KTEST(opposite, fault_with_more_in_its_code)
+{
+    KTEST_ARM(test);
+    poke(UNMAPPED);
+}
+
 KTEST_ATTR(opposite, fault_at_another_address,
            .outcome = KTEST_FAULT(PF, .addr = KTEST_ADDR(UNMAPPED), .symbol = "peek"));
 KTEST(opposite, fault_at_another_address)
@@ -818,6 +830,13 @@ KTEST(opposite, quirk_with_another_outcome)
 KTEST_BENCH(opposite, bench_without_a_loop)
 {
     KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST_BENCH(opposite, bench_that_faults)
+{
+    while (ktest_bench_next(test)) {
+        peek(UNMAPPED);
+    }
 }
 
 KTEST_BENCH(opposite, bench_that_leaves_its_loop)

@@ -26,6 +26,7 @@ SENTENCES = {
     "fault_instead_of_panic": ("fail", "the expected panic never came"),
     "fault_with_another_vector": ("fail", "another fault came than declared: vector"),
     "fault_with_another_code": ("fail", "another fault came than declared: error code"),
+    "fault_with_more_in_its_code": ("fail", "another fault came than declared: error code"),
     "fault_at_another_address": ("fail", "another fault came than declared: address"),
     "fault_in_another_function": ("fail", "in another function than declared"),
     "panic_that_nobody_declared": ("fail", "panic: out of the blue"),

@@ -398,6 +398,22 @@ def test_benchmark_that_measures_nothing_is_an_error(selftest: Path, tmp_path: P
     assert "it measured nothing" in done.words("end")["reason"]
 
 
+def test_benchmark_that_dies_says_of_what(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.bench=1 ktest.select=bench_that_faults")
+    assert done.words("end")["verdict"] == "fail"
+    assert done.words("end")["reason"].startswith("page fault #PF")
+
+
+def test_kernel_compares_the_fault_too(selftest: Path, tmp_path: Path) -> None:
+    """Each of these is a failure to the harness anyway."""
+    names = ("fault_with_another_vector", "fault_with_another_code", "fault_with_more_in_its_code",
+             "fault_at_another_address", "double_fault_on_another_stack")
+    done = run(selftest, tmp_path, f"ktest.select={','.join(names)}")
+    ends = [line for line in done.lines if "#:ktest_end" in line]
+    assert len(ends) == len(names)
+    assert all(" verdict=fail " in line for line in ends)
+
+
 @pytest.mark.parametrize("machine, vector", [("tcg-7.2", "6"), ("kvm-7.2", "13"), ("", "13")])
 def test_quirk_of_the_machine_counts(selftest: Path, tmp_path: Path, machine: str, vector: str
                                      ) -> None:

@@ -117,6 +117,15 @@ KTEST(opposite, fault_with_more_in_its_code)
     poke(UNMAPPED);
 }
 
+// Bit 0, a page that is present, is none of the declaration's.
+KTEST_ATTR(opposite, fault_with_a_mask, .outcome = KTEST_FAULT(PF, .error = 2, .mask = 2));
+KTEST(opposite, fault_with_a_mask)
+{
+    static const uint8_t constant = 1;
+    KTEST_ARM(test);
+    poke((uint64_t)&constant);
+}
+
 KTEST_ATTR(opposite, fault_at_another_address,
            .outcome = KTEST_FAULT(PF, .addr = KTEST_ADDR(UNMAPPED), .symbol = "peek"));
 KTEST(opposite, fault_at_another_address)
@@ -229,6 +238,14 @@ KTEST(opposite_exit, fault_in_exit_is_not_the_declared_one)
 static void fail_an_assertion(struct ktest *test)
 {
     KTEST_ASSERT_TRUE(test, false);
+}
+
+KTEST_SUITE(opposite_failed_init, .init = fail_an_assertion);
+
+KTEST(opposite_failed_init, body_behind_an_init_that_fails)
+{
+    (void)test;
+    panic("it must not run");
 }
 
 KTEST_SUITE(opposite_init, .suite_init = fail_an_assertion);
@@ -830,6 +847,19 @@ KTEST(opposite, quirk_with_another_outcome)
 KTEST_BENCH(opposite, bench_without_a_loop)
 {
     KTEST_EXPECT_TRUE(test, true);
+}
+
+static uint64_t read_now(void)
+{
+    return now;
+}
+
+KTEST_BENCH(opposite, bench_of_ten_cycles)
+{
+    KTEST_STUB(test, ktest_port_cycles, read_now);
+    while (ktest_bench_next(test)) {
+        now += 10;
+    }
 }
 
 KTEST_BENCH(opposite, bench_that_faults)

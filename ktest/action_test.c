@@ -86,6 +86,21 @@ KTEST(action, removed_one_is_not_called)
     KTEST_EXPECT_STREQ(test, calls, "");
 }
 
+static void note_upper_case(void *context)
+{
+    note((char)(*(const char *)context - 'a' + 'A'));
+}
+
+KTEST(action, removed_one_is_known_by_function_and_context)
+{
+    expected = "xA";
+    ktest_add_action(test, note_action, a);
+    ktest_add_action(test, note_upper_case, a);
+    ktest_remove_action(test, note_action, b);
+    ktest_remove_action(test, note_action, a);
+    KTEST_EXPECT_STREQ(test, calls, "");
+}
+
 KTEST(action, released_one_is_called_at_once)
 {
     expected = "bxca";

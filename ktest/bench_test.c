@@ -85,6 +85,18 @@ KTEST(bench, long_turn_is_measured_twice_before_it_counts)
     }
 }
 
+// A short sample behind a long one: the turns are doubled, and the next long one is the first again.
+KTEST(bench, samples_have_to_be_long_twice_in_a_row)
+{
+    KTEST_STUB(test, ktest_port_cycles, fake_cycles);
+    uint64_t turns = 0;
+    ktest_bench_begin();
+    while (ktest_bench_next(test)) {
+        now += turns++ == 1 ? 10 : 30000;
+    }
+    KTEST_EXPECT_EQ(test, turns, 1 + 1 + 2 + 2 + 50 * 2);
+}
+
 KTEST(bench, ends_without_a_clock)
 {
     KTEST_STUB(test, ktest_port_cycles, fake_cycles);

@@ -18,6 +18,26 @@ static void expect_timeout(void *context)
     KTEST_EXPECT_EQ(test, noted_ms, 1234);
 }
 
+static unsigned stop_count;
+
+static void note_stop(void)
+{
+    stop_count++;
+}
+
+static void expect_stops(void *context)
+{
+    struct ktest *test = context;
+    KTEST_EXPECT_EQ(test, stop_count, 1); // behind the body; the suite has no exit fixture
+}
+
+KTEST(call, watchdog_is_stopped_behind_each_function)
+{
+    stop_count = 0;
+    KTEST_STUB(test, ktest_port_watchdog_stop, note_stop);
+    ktest_add_action(test, expect_stops, test);
+}
+
 KTEST_ATTR(call, each_function_has_the_timeout_of_its_test, .timeout_ms = 1234);
 KTEST(call, each_function_has_the_timeout_of_its_test)
 {

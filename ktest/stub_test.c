@@ -61,6 +61,21 @@ KTEST(stub, jump_is_as_long_as_its_distance_asks_for)
     KTEST_EXPECT_EQ(test, registry_hash(40, "a", "b"), 41);
 }
 
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+// It could not be put back.
+KTEST(stub, there_is_none_without_room_for_its_action)
+{
+    struct ktest copy = *test;
+    while (ktest_add_action(&copy, do_nothing, NULL)) {
+    }
+    KTEST_STUB(&copy, registry_hash, one);
+    KTEST_EXPECT_EQ(test, registry_hash(0, "a", "b"), original);
+}
+
 KTEST_ATTR(stub, ends_with_a_test_that_dies, .outcome = KTEST_FAULT(UD));
 KTEST(stub, ends_with_a_test_that_dies)
 {

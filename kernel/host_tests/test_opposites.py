@@ -27,6 +27,8 @@ SENTENCES = {
     "fault_with_another_vector": ("fail", "another fault came than declared: vector"),
     "fault_with_another_code": ("fail", "another fault came than declared: error code"),
     "fault_with_more_in_its_code": ("fail", "another fault came than declared: error code"),
+    "fault_with_a_mask": ("pass", ""),
+    "body_behind_an_init_that_fails": ("fail", "ASSERT"),
     "fault_at_another_address": ("fail", "another fault came than declared: address"),
     "fault_in_another_function": ("fail", "in another function than declared"),
     "panic_that_nobody_declared": ("fail", "panic: out of the blue"),

@@ -385,6 +385,8 @@ def test_benchmarks_run_alone_and_give_numbers(kernel: Path, tmp_path: Path) -> 
     assert "ktest.empty_loop" in begun(done) and "ktest.trivial_assertion" not in begun(done)
     bench = done.words("bench")
     assert done.status == 33 and done.words("totals")["pass"] == done.words("totals")["tests"]
+    lines = [line for line in done.lines if "#:ktest_bench " in line]
+    assert len(set(lines)) == len(lines) > 1, "each has figures of its own"
     figures = [float(bench[key]) for key in ("min", "median", "p90", "max")]
     assert figures == sorted(figures) and int(bench["turns"]) > 0 and bench["samples"] == "50"
     assert all(len(bench[key].partition(".")[2]) == 3 for key in ("min", "median", "p90", "max"))
@@ -396,6 +398,19 @@ def test_benchmark_that_measures_nothing_is_an_error(selftest: Path, tmp_path: P
     done = run(selftest, tmp_path, f"ktest.bench=1 ktest.select={name}")
     assert done.words("end")["verdict"] == "error"
     assert "it measured nothing" in done.words("end")["reason"]
+
+
+def test_benchmark_counts_cycles_per_turn(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.bench=1 ktest.select=bench_of_ten_cycles")
+    bench = done.words("bench")
+    assert {bench[key] for key in ("min", "median", "p90", "max")} == {"10.000"}
+    assert bench["turns"] == "2048"
+
+
+def test_body_does_not_run_behind_an_init_that_fails(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=body_behind_an_init_that_fails")
+    assert done.words("end")["reason"] == "1 of 1 checks failed"
+    assert not any("#:ktest_panic" in line for line in done.lines)
 
 
 def test_benchmark_that_dies_says_of_what(selftest: Path, tmp_path: Path) -> None:

@@ -294,6 +294,26 @@ KTEST(trap, returning_from_a_machine_check_panics)
     trap_test_raise[18]();
 }
 
+static void disguise(struct trap_frame *frame)
+{
+    frame->vector = VECTOR_BREAKPOINT.number;
+}
+
+static void disguise_coded(struct trap_frame *frame, uint64_t error)
+{
+    (void)error;
+    disguise(frame);
+}
+
+// What counts is the vector that came, not what the handler has made of it.
+KTEST(trap, returning_panics_whatever_the_frame_says)
+{
+    trap_set_handler(VECTOR_MACHINE_CHECK, disguise);
+    trap_set_coded_handler(VECTOR_DOUBLE_FAULT, disguise_coded);
+    KTEST_EXPECT_PANIC(test, "the handler of machine check returned", trap_test_raise[18]());
+    KTEST_EXPECT_PANIC(test, "the handler of double fault returned", trap_test_raise[8]());
+}
+
 KTEST_ATTR(trap, interrupt_stack_is_told_from_the_frame, .proves = "6.15");
 KTEST(trap, interrupt_stack_is_told_from_the_frame)
 {

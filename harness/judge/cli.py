@@ -298,10 +298,12 @@ def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
     bisection = Bisection(
         lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
     conclusion = bisection.find(results)
-    command = [*_command(options), *shuffle_words(seed)]
+    command = _command(options)
     if conclusion.result is not None:
-        terminal.cards([conclusion.result], report.Cards(image, options.verbose, command, []))
-    terminal.conclude(conclusion, command)
+        cards = report.Cards(image, options.verbose, command, [*options.test, *options.names],
+                             options.suite)
+        terminal.cards([conclusion.result], cards)
+    terminal.conclude(conclusion, [*command, *shuffle_words(seed)])
     if conclusion.result is None:
         return OK
     return BROKEN if conclusion.result.is_trouble else FAILED

@@ -2,6 +2,7 @@
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/port.h"
 #include "arch/x86_64/trap.h"
 #include "ktest.h"
 
@@ -108,4 +109,19 @@ KTEST(nmi_timer, begins_anew_when_it_is_set_again)
     nmi_timer_start(1);
     wait_for(2);
     KTEST_EXPECT_EQ(test, nmis(), 2);
+}
+
+// Only downwards, as a slow machine may have counted on for long.
+KTEST(nmi_timer, counts_from_no_more_than_its_milliseconds)
+{
+    nmi_timer_start(10);
+    port_write8(0x43, 0x00); // latches the count of channel 0
+    unsigned count = port_read8(0x40);
+    count |= (unsigned)port_read8(0x40) << 8;
+    bool is_running = !nmi_timer_has_expired();
+    nmi_timer_stop();
+    if (is_running) { // else it has passed 0, and goes on from the top
+        KTEST_EXPECT_LE(test, count, 1193182 / 100);
+    }
+    KTEST_EXPECT_LE(test, nmis(), 1);
 }

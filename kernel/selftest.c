@@ -761,6 +761,13 @@ KTEST(backstop, last_of_all)
     KTEST_EXPECT_TRUE(test, true);
 }
 
+// What comes behind the statement, in the test itself and in the framework, is left out.
+KTEST(opposite, attempt_that_is_left)
+{
+    KTEST_EXPECT_TRUE(test, true);
+    KTEST_EXPECT_PANIC(test, "never", return );
+}
+
 // --- Other ways to be wrong --------------------------------------------------------------------
 
 KTEST(opposite, assumption_that_fails)

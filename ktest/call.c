@@ -15,7 +15,6 @@
 #define RFLAGS_DIRECTION (1U << 10)
 
 static struct ktest *current;
-static bool is_abandoning;
 
 struct ktest *ktest_current(void)
 {
@@ -24,10 +23,7 @@ struct ktest *ktest_current(void)
 
 void ktest_abandon(struct ktest *test, enum ktest_ending ending)
 {
-    if (is_abandoning) { // the way back to the runner led here again: its stack is broken
-        ktest_port_exit(KTEST_EXIT_PANIC);
-    }
-    is_abandoning = true;
+    current = NULL; // whatever happens on the way back is no longer the test's: its stack is broken
     test->ending = ending;
     ktest_context_restore(&test->context);
 }
@@ -129,12 +125,14 @@ enum ktest_ending ktest_call(struct ktest *test, void (*function)(void *), void 
     test->ending = KTEST_ENDING_RETURNED;
     ktest_port_mark(&mark);
     run(test, end, function, argument);
-    is_abandoning = false;
     current = NULL;
     ktest_port_watchdog_stop();
     stream_release();
     if (test->ending != KTEST_ENDING_RETURNED) {
         ktest_recover(test, &mark);
+    } else if (test->attempt != NULL) {
+        ktest_judge(test, KTEST_VERDICT_ERROR,
+                    "it left the statement of a KTEST_EXPECT_FAULT or _PANIC by return or goto");
     }
     if (size_bytes != 0) {
         check_stack(test, wipe(start, end), size_bytes);

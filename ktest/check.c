@@ -232,23 +232,38 @@ void ktest_check_str(struct ktest *test, const struct ktest_site *site, const ch
     va_end(arguments);
 }
 
+// Whether the memory differs, and how. NULL is memory of no bytes.
+static bool memory_differs(const uint8_t *left, const uint8_t *right, size_t size_bytes,
+                           char *left_value, char *right_value)
+{
+    if (left == right) {
+        return false;
+    }
+    if (size_bytes != 0 && (left == NULL || right == NULL)) {
+        ktest_format(left_value, VALUE_MAX, "%s", left == NULL ? "NULL" : "memory");
+        ktest_format(right_value, VALUE_MAX, "%s", right == NULL ? "NULL" : "memory");
+        return true;
+    }
+    size_t i = 0;
+    while (i < size_bytes && left[i] == right[i]) {
+        i++;
+    }
+    if (i < size_bytes) {
+        ktest_format(left_value, VALUE_MAX, "0x%x at offset %zu", left[i], i);
+        ktest_format(right_value, VALUE_MAX, "0x%x", right[i]);
+    }
+    return i < size_bytes;
+}
+
 void ktest_check_mem(struct ktest *test, const struct ktest_site *site, const void *left,
                      const void *right, size_t size_bytes, const char *format, ...)
 {
-    const uint8_t *left_bytes = left;
-    const uint8_t *right_bytes = right;
-    test->check_count++;
-    size_t i = 0;
-    while (i < size_bytes && left_bytes[i] == right_bytes[i]) {
-        i++;
-    }
-    if (i == size_bytes) {
-        return;
-    }
     char left_value[VALUE_MAX];
     char right_value[VALUE_MAX];
-    ktest_format(left_value, sizeof(left_value), "0x%x at offset %zu", left_bytes[i], i);
-    ktest_format(right_value, sizeof(right_value), "0x%x", right_bytes[i]);
+    test->check_count++;
+    if (!memory_differs(left, right, size_bytes, left_value, right_value)) {
+        return;
+    }
     struct failure failure = {"==", left_value, right_value};
     va_list arguments;
     va_start(arguments, format);

@@ -25,6 +25,7 @@ struct ktest_int {
 
 #define KTEST_BEGIN_C
 #define KTEST_END_C
+#define KTEST_STATIC_ASSERT_ _Static_assert
 
 static inline struct ktest_int ktest_int_signed(int64_t value)
 {
@@ -62,6 +63,7 @@ static inline struct ktest_int ktest_int_unsigned(uint64_t value)
 
 #define KTEST_BEGIN_C extern "C" {
 #define KTEST_END_C }
+#define KTEST_STATIC_ASSERT_ static_assert
 
 #define KTEST_INT_(value_) ktest_int_of(value_)
 template <typename T> inline struct ktest_int ktest_int_of(T value)

@@ -228,6 +228,7 @@ struct ktest_record {
 // `params`, suite.name/0 to suite.name/N-1; `param` points to the element. `describe` is
 // void describe(const T *param, char *text_out, size_t size_bytes), or NULL.
 #define KTEST_PARAM(suite_, name_, params_, describe_)                                             \
+    KTEST_STATIC_ASSERT_(sizeof(params_) > 0, "KTEST_PARAM: an array without elements");           \
     static void KTEST_ID_(body, suite_, name_)(struct ktest * test,                                \
                                                const __typeof__((params_)[0]) *param);             \
     static void KTEST_ID_(describe, suite_, name_)(size_t ktest_index_, char *ktest_text_,         \

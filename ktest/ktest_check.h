@@ -82,34 +82,36 @@ KTEST_END_C
         ktest_arm(test_, &ktest_site_);                                                            \
     } while (0)
 
-#define KTEST_SITE_(severity_, relation_, left_, right_)                                           \
-    static const struct ktest_site ktest_site_ = {__FILE__,    __LINE__, (severity_),              \
-                                                  (relation_), (left_),  (right_)}
+#define KTEST_SITE_(severity_, relation_, ...)                                                     \
+    static const struct ktest_site ktest_site_ = {__FILE__, __LINE__, (severity_), (relation_),    \
+                                                  __VA_ARGS__}
+#define KTEST_TEXTS_(left_, right_) left_, right_
 
-// The variable arguments of these are the message: NULL, or a format and its arguments.
-#define KTEST_BOOL_(severity_, test_, value_, expected_, ...)                                      \
+// The texts are those of the source: made of the arguments before anything in them is expanded. The
+// variable arguments of these are the message: NULL, or a format and its arguments.
+#define KTEST_BOOL_(severity_, test_, value_, expected_, text_, ...)                               \
     do {                                                                                           \
-        KTEST_SITE_(severity_, KTEST_EQ, #value_, #expected_);                                     \
+        KTEST_SITE_(severity_, KTEST_EQ, text_, #expected_);                                       \
         ktest_check_bool(test_, &ktest_site_, (value_) ? true : false, expected_, __VA_ARGS__);    \
     } while (0)
-#define KTEST_COMPARE_(severity_, relation_, test_, left_, right_, ...)                            \
+#define KTEST_COMPARE_(severity_, relation_, test_, left_, right_, texts_, ...)                    \
     do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
+        KTEST_SITE_(severity_, relation_, texts_);                                                 \
         ktest_check_int(test_, &ktest_site_, KTEST_INT_(left_), KTEST_INT_(right_), __VA_ARGS__);  \
     } while (0)
-#define KTEST_POINTER_(severity_, relation_, test_, left_, right_, ...)                            \
+#define KTEST_POINTER_(severity_, relation_, test_, left_, right_, texts_, ...)                    \
     do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
+        KTEST_SITE_(severity_, relation_, texts_);                                                 \
         ktest_check_ptr(test_, &ktest_site_, left_, right_, __VA_ARGS__);                          \
     } while (0)
-#define KTEST_STRING_(severity_, relation_, test_, left_, right_, ...)                             \
+#define KTEST_STRING_(severity_, relation_, test_, left_, right_, texts_, ...)                     \
     do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
+        KTEST_SITE_(severity_, relation_, texts_);                                                 \
         ktest_check_str(test_, &ktest_site_, left_, right_, __VA_ARGS__);                          \
     } while (0)
-#define KTEST_MEMORY_(severity_, relation_, test_, left_, right_, size_bytes_, ...)                \
+#define KTEST_MEMORY_(severity_, relation_, test_, left_, right_, size_bytes_, texts_, ...)        \
     do {                                                                                           \
-        KTEST_SITE_(severity_, relation_, #left_, #right_);                                        \
+        KTEST_SITE_(severity_, relation_, texts_);                                                 \
         ktest_check_mem(test_, &ktest_site_, left_, right_, size_bytes_, __VA_ARGS__);             \
     } while (0)
 
@@ -157,131 +159,158 @@ KTEST_END_C
     KTEST_ATTEMPT_(KTEST_ASSERT, test_, KTEST_OUTCOME_PANIC, 0, 0, text_, #__VA_ARGS__, #text_,    \
                    __VA_ARGS__)
 
-#define KTEST_EXPECT_TRUE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, NULL)
-#define KTEST_EXPECT_FALSE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, NULL)
-#define KTEST_EXPECT_EQ(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_EXPECT_NE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, NULL)
-#define KTEST_EXPECT_LT(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, NULL)
-#define KTEST_EXPECT_LE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, NULL)
-#define KTEST_EXPECT_GT(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, NULL)
-#define KTEST_EXPECT_GE(test_, l_, r_) KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, NULL)
+#define KTEST_EXPECT_TRUE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, #x_, NULL)
+#define KTEST_EXPECT_FALSE(test_, x_) KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, #x_, NULL)
+#define KTEST_EXPECT_EQ(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_NE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_LT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_LE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_GT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_GE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_EXPECT_PTR_EQ(test_, l_, r_)                                                         \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_EXPECT_NULL(test_, p_) KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, NULL)
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_EXPECT_NULL(test_, p_)                                                               \
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
 #define KTEST_EXPECT_NOT_NULL(test_, p_)                                                           \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, NULL)
-#define KTEST_EXPECT_STREQ(test_, l_, r_) KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, NULL)
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
+#define KTEST_EXPECT_STREQ(test_, l_, r_)                                                          \
+    KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_EXPECT_MEMEQ(test_, l_, r_, size_bytes_)                                             \
-    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, NULL)
+    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_EXPECT_TRUE_MSG(test_, x_, ...)                                                      \
-    KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_EXPECT, test_, x_, true, #x_, __VA_ARGS__)
 #define KTEST_EXPECT_FALSE_MSG(test_, x_, ...)                                                     \
-    KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_EXPECT, test_, x_, false, #x_, __VA_ARGS__)
 #define KTEST_EXPECT_EQ_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_NE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_LT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_LE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_GT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_GE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_EXPECT, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_PTR_EQ_MSG(test_, l_, r_, ...)                                                \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_NULL_MSG(test_, p_, ...)                                                      \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_EXPECT_NOT_NULL_MSG(test_, p_, ...)                                                  \
-    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_EXPECT, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_EXPECT_STREQ_MSG(test_, l_, r_, ...)                                                 \
-    KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_STRING_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_EXPECT_MEMEQ_MSG(test_, l_, r_, size_bytes_, ...)                                    \
-    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, __VA_ARGS__)
+    KTEST_MEMORY_(KTEST_EXPECT, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_),      \
+                  __VA_ARGS__)
 
-#define KTEST_ASSERT_TRUE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, NULL)
-#define KTEST_ASSERT_FALSE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, NULL)
-#define KTEST_ASSERT_EQ(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSERT_NE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, NULL)
-#define KTEST_ASSERT_LT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, NULL)
-#define KTEST_ASSERT_LE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, NULL)
-#define KTEST_ASSERT_GT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, NULL)
-#define KTEST_ASSERT_GE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, NULL)
+#define KTEST_ASSERT_TRUE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, #x_, NULL)
+#define KTEST_ASSERT_FALSE(test_, x_) KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, #x_, NULL)
+#define KTEST_ASSERT_EQ(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_NE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_LT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_LE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_GT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_GE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSERT_PTR_EQ(test_, l_, r_)                                                         \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSERT_NULL(test_, p_) KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, NULL)
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSERT_NULL(test_, p_)                                                               \
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
 #define KTEST_ASSERT_NOT_NULL(test_, p_)                                                           \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, NULL)
-#define KTEST_ASSERT_STREQ(test_, l_, r_) KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, NULL)
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
+#define KTEST_ASSERT_STREQ(test_, l_, r_)                                                          \
+    KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSERT_MEMEQ(test_, l_, r_, size_bytes_)                                             \
-    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, NULL)
+    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSERT_TRUE_MSG(test_, x_, ...)                                                      \
-    KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_ASSERT, test_, x_, true, #x_, __VA_ARGS__)
 #define KTEST_ASSERT_FALSE_MSG(test_, x_, ...)                                                     \
-    KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_ASSERT, test_, x_, false, #x_, __VA_ARGS__)
 #define KTEST_ASSERT_EQ_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_NE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_LT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_LE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_GT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_GE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSERT, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_PTR_EQ_MSG(test_, l_, r_, ...)                                                \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_NULL_MSG(test_, p_, ...)                                                      \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_ASSERT_NOT_NULL_MSG(test_, p_, ...)                                                  \
-    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSERT, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_ASSERT_STREQ_MSG(test_, l_, r_, ...)                                                 \
-    KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_STRING_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSERT_MEMEQ_MSG(test_, l_, r_, size_bytes_, ...)                                    \
-    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, __VA_ARGS__)
+    KTEST_MEMORY_(KTEST_ASSERT, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_),      \
+                  __VA_ARGS__)
 
-#define KTEST_ASSUME_TRUE(test_, x_) KTEST_BOOL_(KTEST_ASSUME, test_, x_, true, NULL)
-#define KTEST_ASSUME_FALSE(test_, x_) KTEST_BOOL_(KTEST_ASSUME, test_, x_, false, NULL)
-#define KTEST_ASSUME_EQ(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSUME_NE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_NE, test_, l_, r_, NULL)
-#define KTEST_ASSUME_LT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_LT, test_, l_, r_, NULL)
-#define KTEST_ASSUME_LE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_LE, test_, l_, r_, NULL)
-#define KTEST_ASSUME_GT(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_GT, test_, l_, r_, NULL)
-#define KTEST_ASSUME_GE(test_, l_, r_) KTEST_COMPARE_(KTEST_ASSUME, KTEST_GE, test_, l_, r_, NULL)
+#define KTEST_ASSUME_TRUE(test_, x_) KTEST_BOOL_(KTEST_ASSUME, test_, x_, true, #x_, NULL)
+#define KTEST_ASSUME_FALSE(test_, x_) KTEST_BOOL_(KTEST_ASSUME, test_, x_, false, #x_, NULL)
+#define KTEST_ASSUME_EQ(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_NE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_LT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_LE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_GT(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_GE(test_, l_, r_)                                                             \
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSUME_PTR_EQ(test_, l_, r_)                                                         \
-    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, NULL)
-#define KTEST_ASSUME_NULL(test_, p_) KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, p_, NULL, NULL)
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
+#define KTEST_ASSUME_NULL(test_, p_)                                                               \
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
 #define KTEST_ASSUME_NOT_NULL(test_, p_)                                                           \
-    KTEST_POINTER_(KTEST_ASSUME, KTEST_NE, test_, p_, NULL, NULL)
-#define KTEST_ASSUME_STREQ(test_, l_, r_) KTEST_STRING_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, NULL)
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), NULL)
+#define KTEST_ASSUME_STREQ(test_, l_, r_)                                                          \
+    KTEST_STRING_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSUME_MEMEQ(test_, l_, r_, size_bytes_)                                             \
-    KTEST_MEMORY_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, size_bytes_, NULL)
+    KTEST_MEMORY_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_), NULL)
 #define KTEST_ASSUME_TRUE_MSG(test_, x_, ...)                                                      \
-    KTEST_BOOL_(KTEST_ASSUME, test_, x_, true, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_ASSUME, test_, x_, true, #x_, __VA_ARGS__)
 #define KTEST_ASSUME_FALSE_MSG(test_, x_, ...)                                                     \
-    KTEST_BOOL_(KTEST_ASSUME, test_, x_, false, __VA_ARGS__)
+    KTEST_BOOL_(KTEST_ASSUME, test_, x_, false, #x_, __VA_ARGS__)
 #define KTEST_ASSUME_EQ_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_NE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_NE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_NE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_LT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_LE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_LE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_GT_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GT, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GT, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_GE_MSG(test_, l_, r_, ...)                                                    \
-    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GE, test_, l_, r_, __VA_ARGS__)
+    KTEST_COMPARE_(KTEST_ASSUME, KTEST_GE, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_PTR_EQ_MSG(test_, l_, r_, ...)                                                \
-    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_NULL_MSG(test_, p_, ...)                                                      \
-    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_EQ, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_ASSUME_NOT_NULL_MSG(test_, p_, ...)                                                  \
-    KTEST_POINTER_(KTEST_ASSUME, KTEST_NE, test_, p_, NULL, __VA_ARGS__)
+    KTEST_POINTER_(KTEST_ASSUME, KTEST_NE, test_, p_, NULL, KTEST_TEXTS_(#p_, "NULL"), __VA_ARGS__)
 #define KTEST_ASSUME_STREQ_MSG(test_, l_, r_, ...)                                                 \
-    KTEST_STRING_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, __VA_ARGS__)
+    KTEST_STRING_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, KTEST_TEXTS_(#l_, #r_), __VA_ARGS__)
 #define KTEST_ASSUME_MEMEQ_MSG(test_, l_, r_, size_bytes_, ...)                                    \
-    KTEST_MEMORY_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, size_bytes_, __VA_ARGS__)
+    KTEST_MEMORY_(KTEST_ASSUME, KTEST_EQ, test_, l_, r_, size_bytes_, KTEST_TEXTS_(#l_, #r_),      \
+                  __VA_ARGS__)

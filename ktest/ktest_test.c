@@ -54,10 +54,12 @@ KTEST(ktest, every_relation_fails_where_it_should)
     KTEST_EXPECT_STREQ(&copy, "abc", "ab");
     KTEST_EXPECT_STREQ(&copy, "abc", NULL);
     KTEST_EXPECT_MEMEQ(&copy, "abc", "abd", 3);
+    KTEST_EXPECT_MEMEQ(&copy, "abc", NULL, 3);
+    KTEST_EXPECT_MEMEQ(&copy, NULL, "abc", 3);
     KTEST_FAIL(&copy, "%s", "always");
 
-    KTEST_EXPECT_EQ(test, copy.failure_count, 1016);
-    KTEST_EXPECT_EQ(test, copy.check_count, 16);
+    KTEST_EXPECT_EQ(test, copy.failure_count, 1018);
+    KTEST_EXPECT_EQ(test, copy.check_count, 18);
 }
 
 KTEST(ktest, every_relation_holds_where_it_should)
@@ -77,9 +79,11 @@ KTEST(ktest, every_relation_holds_where_it_should)
     KTEST_EXPECT_STREQ(&copy, "abc", "abc");
     KTEST_EXPECT_STREQ(&copy, (char *)NULL, NULL);
     KTEST_EXPECT_MEMEQ(&copy, "abc", "abd", 2);
+    KTEST_EXPECT_MEMEQ(&copy, NULL, NULL, 3);
+    KTEST_EXPECT_MEMEQ(&copy, "abc", NULL, 0);
 
     KTEST_EXPECT_EQ(test, copy.failure_count, 1000);
-    KTEST_EXPECT_EQ(test, copy.check_count, 14);
+    KTEST_EXPECT_EQ(test, copy.check_count, 16);
 }
 
 KTEST(ktest, arguments_are_evaluated_once)

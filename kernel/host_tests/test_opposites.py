@@ -72,6 +72,7 @@ SENTENCES = {
     "fault_whose_panic_takes_1000_cycles": ("fail", "a page that is not present"),
     "fault_while_a_line_is_sent": ("fail", "#UD"),
     "skip_in_exit_is_none": ("pass", ""),
+    "attempt_that_is_left": ("error", "it left the statement"),
     "attempt_that_is_asserted": ("fail", "nothing happened"),
     "fault_behind_an_attempt": ("fail", "#UD"),
     "more_failures_and_notes_than_are_written": ("fail", "EXPECT i == -1: 0 against -1"),

@@ -33,7 +33,8 @@ KTEST_NORETURN void ktest_port_exit(enum ktest_exit value);
 // A received byte of the protocol port, if there is one; must not wait. Default: never.
 bool ktest_port_try_read(char *byte_out);
 
-// The value of a run-time argument ("ktest.nonce"), NULL if there is none. Default: none.
+// The value of a run-time argument ("ktest.nonce"), NULL if there is none. Default: from QEMU's
+// fw_cfg, where the harness puts them.
 const char *ktest_port_argument(const char *key);
 
 // The build id of the running image; returns its size in bytes. Default: 0, none.

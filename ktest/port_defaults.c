@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The weak half of the port layer: a kernel overrides what it has.
+// The weak half of the port layer: a kernel overrides what it has. (arguments.c has one more.)
 #include "port.h"
 
 #include "format.h"
@@ -11,12 +11,6 @@ WEAK bool ktest_port_try_read(char *byte_out)
 {
     (void)byte_out;
     return false;
-}
-
-WEAK const char *ktest_port_argument(const char *key)
-{
-    (void)key;
-    return NULL;
 }
 
 WEAK size_t ktest_port_build_id(const uint8_t **bytes_out)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which tests make another one fail that comes behind them.
 
-The first test that fails in an order is run alone, and then behind ever fewer of those that ran
+The first test that fails in an order and not alone is run behind ever fewer of those that ran
 before it in its boot: halves first, then what is left without a part (delta debugging, Zeller and
 Hildebrandt 2002). Runs are counted, for each of them boots.
 """
@@ -37,14 +37,29 @@ class Bisection:
         self._run = run
         self._say = say
         self._runs = 0
-        self._known: Dict[Tuple[Test, ...], bool] = {}
+        self._known: Dict[Tuple[Test, Tuple[Test, ...]], bool] = {}
 
     def find(self, results: Sequence[Result]) -> Conclusion:
         """`results` are those of the whole run, as they came."""
-        failed = next((each for each in results if each.verdict > Verdict.SKIP), None)
-        if failed is None:
+        failures = [each for each in results if each.verdict > Verdict.SKIP]
+        if not failures:
             return Conclusion(f"All of {len(results)} tests are well in this order: there is "
                               "nothing to bisect.")
+        for failed in failures[:-1]:
+            conclusion = self._look_into(failed, results)
+            if conclusion.culprits:
+                return conclusion
+            self._say(conclusion.sentence)
+        return self._look_into(failures[-1], results)
+
+    def _look_into(self, failed: Result, results: Sequence[Result]) -> Conclusion:
+        try:
+            return self._examine(failed, results)
+        except _NoRunsLeft:
+            return Conclusion(f"{MAX_RUNS} runs are over: {failed.test.full_name} was not looked "
+                              "into.", failed)
+
+    def _examine(self, failed: Result, results: Sequence[Result]) -> Conclusion:
         name = failed.test.full_name
         if failed.is_trouble:
             return Conclusion(f"The run as a whole went wrong: it says nothing of {name}.", failed)
@@ -90,7 +105,7 @@ class Bisection:
                 parts = min(2 * parts, len(self._smallest))
 
     def _fails(self, before: Sequence[Test], victim: Test) -> bool:
-        key = tuple(before)
+        key = (victim, tuple(before))
         if key not in self._known:
             if self._runs == MAX_RUNS:
                 raise _NoRunsLeft

@@ -89,6 +89,9 @@ def _main(arguments: List[str]) -> int:
     tests = in_order(_selected(image, options), _fixed_seed(options))
     if options.list:
         return _list(tests, options)
+    if machine.way is BootWay.GRUB and not image.build_id:
+        raise Refusal(f"{machine.kernel} has no build id, so that it cannot be told from an older "
+                      "one in the ISO: link it with --build-id.")
     if machine.way is BootWay.GRUB and not machine.iso.exists():
         raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
     if options.bisect_order:
@@ -100,6 +103,9 @@ def _main(arguments: List[str]) -> int:
 
 def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
     globs = [*options.test, *options.names]
+    for glob in globs:  # one that is misspelt must not hide behind the others
+        if not select(image.tests, [glob]):
+            raise Refusal(f"No test matches {glob}.", status=NO_MATCH)
     matching = select(of_suites(image.tests, options.suite), globs)
     tests = [test for test in matching
              if test.is_bench == options.bench and test.speed <= options.speed]
@@ -261,9 +267,6 @@ def _load(kernel: Path) -> Image:
         from .build import how_to_get_tests
         raise Refusal(f"{kernel} has no tests: it was built without -Dktest=true. "
                       f"To get one that has: {how_to_get_tests(kernel.parent)}")
-    if not image.build_id:
-        raise Refusal(f"{kernel} has no build id, so that it cannot be told from an older one: "
-                      "link it with --build-id.")
     return image
 
 
@@ -291,7 +294,7 @@ def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
     from .bisection import Bisection
     seed = random_seed() if options.shuffle == ANY_SEED else options.shuffle
     terminal = report.Terminal(sys.stdout, options.verbose)
-    runner = _runner(image, machine, options, stops_at_failure=True)
+    runner = _runner(image, machine, options, stops_at_failure=False)
     probe = _runner(image, machine, options, stops_at_failure=False)
     terminal.begin(tests, _short(machine.kernel), _how(machine), shuffle_words(seed))
     results = [each for boot in runner.run(tests, seed) for each in boot]

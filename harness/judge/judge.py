@@ -25,6 +25,12 @@ from .verdicts import judge_record
 # What the kernel says on its console when it can't go on with the boot, and then halts.
 REFUSAL = re.compile(r"(Faultline can't boot: [^\r\n]+)[\r\n]")
 
+# What a kernel lacks that says "none".
+UNTOLD = {
+    Trouble.WRONG_NONCE: " (the kernel knows no arguments: see ktest_port_argument)",
+    Trouble.WRONG_IMAGE: " (the kernel does not know its own: write ktest_port_build_id, or link "
+                         "it with --build-id=none)"}
+
 # What ends a boot between two tests: the kernel's runner died, and what was said before stands.
 RUNNER_DIED = (Trouble.DIED_BETWEEN, Trouble.HUNG_BETWEEN, Trouble.OUTSIDE_PANIC)
 
@@ -152,7 +158,8 @@ def _wrong_header(evidence: Evidence) -> Optional[Finding]:
     for trouble, sentence, expected, actual in facts:
         if expected != actual:
             what = trouble.value.partition("-")[2]
-            return Finding(trouble, sentence, (Difference(what, expected, actual),))
+            hint = UNTOLD.get(trouble, "") if actual == "none" else ""
+            return Finding(trouble, sentence + hint, (Difference(what, expected, actual),))
     return None
 
 

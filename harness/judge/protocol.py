@@ -284,7 +284,7 @@ def parse_metadata(line: str) -> Optional[Metadata]:
     values = {key: decode_value(value) for key, _, value in pairs}
     kind = match[2]
     if kind == "registers":
-        is_whole = bool(pairs) and len(values) == len(pairs)
+        is_whole = len(values) == len(pairs)
     else:
         is_whole = tuple(key for key, _, _ in pairs) == KEYS.get(kind)
     return Metadata(len(match[1]), kind, values) if is_whole else None

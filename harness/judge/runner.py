@@ -168,7 +168,7 @@ class Runner:
         except QemuError as error:
             watch.ending, log = Ending(status=1), f"{error}\n{error.log}"
         evidence = Evidence(
-            expected=boot.tests, registered=len(self._image.tests), build_id=self._image.build_id,
+            expected=boot.tests, registered=len(self._image.tests), build_id=self._image.build_id or "none",
             nonce=nonce, events=tuple(watch.events), ending=watch.ending,
             symbol_names=lambda address: self._image.symbols.names(address),
             seed=self._seed, facts=boot.facts, greeted_version=watch.greeted_version,

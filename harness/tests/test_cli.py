@@ -75,7 +75,7 @@ def test_a_kernel_without_build_id(tmp_path: Path, capsys: Capture) -> None:
     kernel = tmp_path / "nameless.elf"
     subprocess.run(["gcc", *FLAGS, "-Wl,--build-id=none", f"-I{HERE.parents[1] / 'ktest'}", "-o",
                     str(kernel), str(HERE / "sample.c")], check=True)
-    assert main(kernel) == 99
+    assert main(kernel, "--boot", "grub") == 99, "nothing tells which kernel the ISO holds"
     assert "no build id" in capsys.readouterr().err
 
 
@@ -83,6 +83,12 @@ def test_nothing_matches(kernel: Path, capsys: Capture) -> None:
     assert main(kernel, "--test", "nosuch") == 5
     assert main(kernel, "--list", "nosuch") == 5
     assert "No test matches nosuch." in capsys.readouterr().err
+
+
+def test_each_glob_has_to_match(kernel: Path, capsys: Capture) -> None:
+    """One that is misspelt must not hide behind the others."""
+    assert main(kernel, "--list", "alpha.*", "alhpa.two") == 5
+    assert "No test matches alhpa.two." in capsys.readouterr().err
 
 
 def test_without_iso(kernel: Path, tmp_path: Path, capsys: Capture) -> None:

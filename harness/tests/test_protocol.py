@@ -167,7 +167,7 @@ def test_the_events_of_a_fault(rows: Rows, image: Image) -> None:
 @pytest.mark.parametrize("line", [
     "#:ktest_begin", "#:ktest_begin test", "#:ktest_begin  test=a.b", "#:ktest_begin test=a.b ",
     "#:ktest_begin test=a.b more=1", "#:ktest_Begin test=a.b", "#:ktest_begin\ttest=a.b",
-    "#:ktest_registers", "#:ktest_registers rax=0x0 rax=0x0", "ktest_begin test=a.b"])
+    "#:ktest_registers rax=0x0 rax=0x0", "ktest_begin test=a.b"])
 def test_metadata_is_whole_or_none(line: str) -> None:
     assert parse_metadata(line) is None
 

@@ -91,3 +91,18 @@ def test_runs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_to_bisect() -> None:
     conclusion = Bisection(lambda tests: [], lambda _: None).find([result(TESTS[0])])
     assert conclusion.result is None and "nothing to bisect" in conclusion.sentence
+
+
+def test_a_failure_that_is_none_of_the_order_s_does_not_hide_another() -> None:
+    """The first one fails alone; the second only behind a third test."""
+    broken, culprit = TESTS[2], TESTS[7]
+
+    def run(tests: Sequence[Test]) -> List[Result]:
+        bad = {broken} | ({VICTIM} if culprit in tests else set())
+        return [result(test, Verdict.FAIL if test in bad else Verdict.PASS)
+                for test in sorted(tests, key=TESTS.index)]
+
+    said: List[str] = []
+    conclusion = Bisection(run, said.append).find(run([*TESTS[:15], VICTIM]))
+    assert conclusion.culprits == (culprit,)
+    assert any(words.startswith("s.t02 fails alone as well") for words in said)

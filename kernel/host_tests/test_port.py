@@ -6,10 +6,12 @@ set, as in .ci/run behind `./dev install ci`, with all of them: one that is miss
 """
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -308,3 +310,37 @@ def test_library_needs_whole_archive(
     assert link(folder, image, *INSERTED, *linked_by(linker), "-Wl,--whole-archive", library,
                 "-Wl,--no-whole-archive", without=others) == ""
     passes(image)
+
+
+# --- On the bare machine --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def bare(objects: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kernel that boots, with the two functions and without a build id."""
+    folder = tmp_path_factory.mktemp("bare")
+    root = objects("gcc").parent
+    assert complaints("env", "-C", folder, "gcc", "-std=c11", *KERNEL, "-nostdinc", "-isystem",
+                      own_headers("gcc"), f"-I{root}", "-c", FOREIGN / "bare.c",
+                      FOREIGN / "bare_entry.S") == ""
+    image = folder / "bare.elf"
+    assert complaints("gcc", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-o", image,
+                      *script(ROOT / "ktest/ktest.ld", FOREIGN / "bare.ld"), "-Wl,-z,noexecstack",
+                      "-Wl,--no-warn-rwx-segments", *folder.glob("*.o"),
+                      *(path for path in objects("gcc").glob("*.o") if path.stem not in (
+                          "kernel", "kernel_test", "failing_test"))) == ""
+    return image
+
+
+def test_two_functions_do_on_the_bare_machine(bare: Path, tmp_path: Path) -> None:
+    """The harness believes it: arguments come from QEMU without the kernel's help."""
+    report = tmp_path / "report.json"
+    done = subprocess.run([sys.executable, ROOT / "harness/run.py", "--kernel", bare, "--no-build",
+                           "--json", report], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    tests = {test["name"]: test for test in json.loads(report.read_text())["tests"]}
+    assert {name: test["verdict"] for name, test in tests.items()} == {
+        "bare.one_and_one_are_two": "pass", "bare.one_is_two": "fail",
+        "bare.panics_without_a_frame": "fail"}
+    assert "#UD" in tests["bare.panics_without_a_frame"]["sentence"]

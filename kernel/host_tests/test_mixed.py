@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tests that misbehave among tests that don't (kernel/selftest_mixed.c), in shuffled orders.
+"""Tests that misbehave among tests that don't (kernel/selftest/mixed.c), in shuffled orders.
 
 Every one has to get the verdict that its name says, and only those cost a boot that have to.
 FAULTLINE_SEEDS says how many orders (one by default), FAULTLINE_BOOT how the kernel is booted.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every promise that the good tests rely on, broken on purpose: kernel/selftest.c has a test for
+"""Every promise that the good tests rely on, broken on purpose: kernel/selftest/ has a test for
 each, in a kernel of its own, and the harness has to say exactly what went wrong."""
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_card_shows_expected_beside_actual(runs: Dict[str, Run]) -> None:
     card = runs["one"].text
     assert card.startswith("Running 1 test of ")
     assert "FAIL opposite.fault_with_another_code: " in card
-    assert "kernel/selftest.c" in card
+    assert "kernel/selftest/outcome.c" in card
     assert "peek" in card and "kernel_main" in card, "a backtrace with names"
     assert "expected 0x2" in card and "actual 0x0" in card
     assert str(ROOT) not in card.split("repeat")[0], "places are relative to the project"

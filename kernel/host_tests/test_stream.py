@@ -80,11 +80,11 @@ def test_totals_sum_up_the_stream(selftest: Path, tmp_path: Path) -> None:
 
 def test_failed_checks_say_exactly_what_failed(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=every_kind_of_value")
-    source = (ROOT / "kernel/selftest.c").read_text().splitlines()
+    source = (ROOT / "kernel/selftest/outcome.c").read_text().splitlines()
     place = next(number for number, text in enumerate(source, 1) if "five > 6" in text)
     first = done.words("check")
     assert first["kind"] == "expect"
-    assert (first["file"], int(first["line"])) == ("kernel/selftest.c", place)
+    assert (first["file"], int(first["line"])) == ("kernel/selftest/outcome.c", place)
     assert first["left"] == "five > 6"
     assert (first["left_value"], first["right_value"]) == ("false", "true")
     text = "\n".join(done.lines)
@@ -116,10 +116,10 @@ def test_fault_reports_the_registers_as_they_were(selftest: Path, tmp_path: Path
 
 def test_panic_reports_its_place(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=panic_that_nobody_declared")
-    source = (ROOT / "kernel/selftest.c").read_text().splitlines()
+    source = (ROOT / "kernel/selftest/outcome.c").read_text().splitlines()
     place = next(number for number, text in enumerate(source, 1) if "out of the blue" in text)
     assert done.words("panic") == {
-        "message": "out of the blue", "file": "kernel/selftest.c", "line": str(place),
+        "message": "out of the blue", "file": "kernel/selftest/outcome.c", "line": str(place),
         "function": "ktest_run_opposite__panic_that_nobody_declared"}
 
 
@@ -211,9 +211,9 @@ def test_armed_stands_before_the_end_it_announces(selftest: Path, tmp_path: Path
     kinds = [line.split()[0] for line in done.lines if line.startswith("    #:")]
     assert kinds == ["#:ktest_begin", "#:ktest_armed", "#:ktest_fault", "#:ktest_registers",
                      "#:ktest_backtrace", "#:ktest_end"]
-    source = (ROOT / "kernel/selftest.c").read_text().splitlines()
+    source = (ROOT / "kernel/selftest/outcome.c").read_text().splitlines()
     armed = done.words("armed")
-    assert armed["file"] == "kernel/selftest.c"
+    assert armed["file"] == "kernel/selftest/outcome.c"
     assert "KTEST_ARM" in source[int(armed["line"]) - 1]
 
 

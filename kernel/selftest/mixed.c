@@ -13,9 +13,9 @@
 #include "drivers/pic_8259.h"
 #include "ktest.h"
 #include "lib/panic.h"
+#include "selftest/selftest.h"
 #include "sync/spinlock.h"
 
-#define UNMAPPED 0xffffffffc0000000
 #define NON_CANONICAL 0x0000800000000000
 #define SHORT_MS 100
 
@@ -27,20 +27,6 @@
 
 static struct spinlock plain_lock = SPINLOCK("plain", LOCK_RANK_TEST);
 static struct spinlock state_lock = SPINLOCK("state", LOCK_RANK_TEST_STATE);
-
-[[gnu::noinline]] static uint8_t peek(uint64_t address)
-{
-    return *(volatile uint8_t *)address;
-}
-
-[[gnu::noinline]] static uint64_t recurse(uint64_t depth)
-{
-    volatile uint64_t local = depth;
-    if (depth == UINT64_MAX) {
-        return 0;
-    }
-    return recurse(depth + 1) + local;
-}
 
 static void note_nothing(struct trap_frame *frame)
 {

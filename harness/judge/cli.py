@@ -132,7 +132,9 @@ def _fixed_seed(options: argparse.Namespace) -> Optional[int]:
 
 def _parse(arguments: List[str]) -> argparse.Namespace:
     parser = ArgumentParser(prog=COMMAND, allow_abbrev=False,
-                            description="Boots the kernel in QEMU and judges its tests.")
+                            description="Boots the kernel in QEMU and judges its tests.",
+                            epilog="Colours are for terminals; NO_COLOR and TERM=dumb turn them "
+                                   "off, FORCE_COLOR on in a pipe. Reports have none.")
     _add_selection(parser)
     _add_machine(parser)
     _add_run(parser)

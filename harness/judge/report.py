@@ -293,7 +293,7 @@ class Terminal:
             title = f"{first.verdict.word.upper()} {first.test.full_name}"
             if others:
                 title += f" and {len(others)} other{'s' * (len(others) > 1)}"
-            self.say(f"\n{self._paint(title, first.verdict)}: {head}")
+            self.say(f"\n{self._paint(title, first.verdict)}: {self._stress(head)}")
             for line in body:
                 self.say(line)
 
@@ -323,6 +323,9 @@ class Terminal:
     def _paint(self, text: str, verdict: Verdict) -> str:
         return f"\x1b[{COLORS[verdict]}m{text}\x1b[0m" if self._has_color else text
 
+    def _stress(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self._has_color else text
+
 
 def _what_happened(result: Result) -> object:
     """Equal for the tests of a boot that went wrong as a whole, and for those that got none: one
@@ -332,9 +335,14 @@ def _what_happened(result: Result) -> object:
 
 
 def wants_color(stream: IO[str]) -> bool:
-    """On a terminal only, and only where nobody minds: https://no-color.org."""
-    quiet = any(os.environ.get(name) for name in ("NO_COLOR", "CI"))
-    return stream.isatty() and not quiet and os.environ.get("TERM") != "dumb"
+    """On a terminal only, and only where nobody minds (https://no-color.org), unless it is asked
+    for (https://force-color.org). Whoever minds has the last word."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    is_dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
+    return stream.isatty() and not is_dumb
 
 
 def sentence_of(result: Result) -> str:

@@ -41,6 +41,12 @@ def compile_sample(folder: Path, *flags: str) -> Path:
     return kernel
 
 
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read here has no colours, whatever the user likes."""
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
 @pytest.fixture(scope="session")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compiled sample, with what a fake QEMU has to know of it beside it."""

@@ -83,17 +83,45 @@ class Tty(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("stream, variable, has_color", [
-    (Tty(), "", True), (io.StringIO(), "", False), (Tty(), "NO_COLOR", False),
-    (Tty(), "CI", False)])
-def test_color(stream: io.StringIO, variable: str, has_color: bool,
+@pytest.mark.parametrize("stream, variables, has_color", [
+    (Tty(), "", True), (io.StringIO(), "", False), (Tty(), "NO_COLOR=1", False),
+    (Tty(), "NO_COLOR=", True), (Tty(), "CI=1", False), (Tty(), "TERM=dumb", False),
+    (io.StringIO(), "FORCE_COLOR=1", True), (Tty(), "FORCE_COLOR=1 TERM=dumb CI=1", True),
+    (Tty(), "FORCE_COLOR=1 NO_COLOR=1", False)])
+def test_color(stream: io.StringIO, variables: str, has_color: bool,
                monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "CI"):
+    set_environment(monkeypatch, variables)
+    assert report.wants_color(stream) is has_color
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, variables: str) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    if variable:
-        monkeypatch.setenv(variable, "1")
-    assert report.wants_color(stream) is has_color
+    for name, _, value in (word.partition("=") for word in variables.split()):
+        monkeypatch.setenv(name, value)
+
+
+def test_what_is_colored(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdict words and the headline of a card, whose text can't bring escapes of its own."""
+    set_environment(monkeypatch, "")
+    stream = Tty()
+    terminal = report.Terminal(stream, is_verbose=True)
+    terminal.progress([result("", Verdict.PASS)])
+    terminal.cards([result("it \x1b[5mblinks")], cards(image))
+    terminal.end(summary(result("x")))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "suite.name... \x1b[32mpass\x1b[0m"
+    assert lines[2] == ("\x1b[31mFAIL suite.name\x1b[0m: \x1b[1mit \\x1b[5mblinks\x1b[0m")
+    assert not any("\x1b" in line for line in lines[3:-1]) and "\x1b[31m0 passed" in lines[-1]
+
+
+def test_reports_have_no_color(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, "FORCE_COLOR=1")
+    whole = summary(result("x"))
+    texts = [report.junit_text(whole, cards(image)), str(report.run_data(whole)),
+             *report.tap_lines(whole.results, cards(image))]
+    assert not any("\x1b" in text for text in texts)
 
 
 def output(kernel: Path, qemu: str, capsys: Capture, *arguments: str) -> Tuple[int, str]:

@@ -158,12 +158,15 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
     is_repeated = options.repeat is not None or options.until_fail
     if options.list and (is_repeated or options.bisect_order):
         parser.error("--list boots nothing, so that nothing can be repeated or bisected")
+    if options.list and options.durations is not None:
+        parser.error("--list boots nothing, so that nothing takes any time")
     if options.bisect_order:
         others = [name for name, is_used in (
             ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
             ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
-            ("-x", options.stop), ("--tap", options.tap), ("--junit", options.junit),
-            ("--json", options.json)) if is_used]
+            ("-x", options.stop), ("--durations", options.durations is not None),
+            ("--tap", options.tap), ("--junit", options.junit), ("--json", options.json))
+            if is_used]
         if others:
             parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
                          f"without {others[0]}")
@@ -221,6 +224,8 @@ def _add_run(parser: ArgumentParser) -> None:
     group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--tap", action="store_true", help="TAP on the standard output")
     group.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
+    group.add_argument("--durations", type=_rows, metavar="N",
+                       help="the N slowest tests and boots; 0: all of them")
     group.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
 
 
@@ -245,6 +250,12 @@ def _seed(text: str) -> int:
 def _rounds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
+    return int(text)
+
+
+def _rows(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of lines: 0 to 1,000,000")
     return int(text)
 
 
@@ -390,6 +401,8 @@ class Session:
             report.print_tap(summary, self._cards)
         self._terminal.benches(summary.results)
         self._terminal.cards(summary.results, self._cards)
+        if self._options.durations is not None:
+            self._terminal.durations(summary.results, self._options.durations)
         self._terminal.end(summary)
 
 

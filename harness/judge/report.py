@@ -18,6 +18,7 @@ from typing import Any, Dict, IO, Iterator, List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
 from .bisection import Conclusion
+from .durations import duration_lines
 from .elf import Image
 from .evidence import Record, Result
 from .outcomes import describe_check, describe_outcome
@@ -256,6 +257,11 @@ class Terminal:
         for line in bench_lines(results):
             self.say(line)
 
+    def durations(self, results: Sequence[Result], count: int) -> None:
+        self._new_line()
+        for line in duration_lines(results, count):
+            self.say(clean(line))
+
     def conclude(self, conclusion: Conclusion, command: Sequence[str]) -> None:
         self.say(f"\n{clean(conclusion.sentence)}")
         if conclusion.culprits and conclusion.result is not None:
@@ -469,7 +475,8 @@ def result_data(result: Result) -> Dict[str, Any]:
             stack=record.end.stack if record.end else 0,
             recovery=record.end.recovery if record.end else 0)
     if scene is not None:
-        data.update(boot=scene.number, artifacts=scene.folder or None, seed=scene.seed)
+        data.update(boot=scene.number, artifacts=scene.folder or None, seed=scene.seed,
+                    boot_seconds=round(scene.seconds, 3))
         if result.verdict > Verdict.SKIP:
             data.update(console=scene.console, qemu=scene.log, command=list(scene.command))
     return data

@@ -16,6 +16,7 @@ judge       evidence in, verdicts out: a pure function
 runner      which boots there are
 rounds      the same tests again and again
 bisection   which tests make another one fail behind them
+memory      what failed the last time
 durations   the slowest tests and boots
 symbolize   addresses to functions, files and lines
 report      terminal, JSON, JUnit, TAP: the only module that prints

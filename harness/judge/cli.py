@@ -13,13 +13,15 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, FrozenSet, List, NoReturn, Optional, Sequence, Tuple
 
 from . import report
 from .elf import Image
 from .machine import BootWay, Machine
+from .memory import Memory
 from .model import ROOT, Refusal, Speed, Test, Verdict
 from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
@@ -86,19 +88,48 @@ def _main(arguments: List[str]) -> int:
         from .build import bring_up_to_date
         bring_up_to_date(ROOT, options.build_dir)
     image = _load(machine.kernel)
-    tests = in_order(_selected(image, options), _fixed_seed(options))
+    choice = _choose(image, machine, options)
     if options.list:
-        return _list(tests, options)
+        return _list(choice, options)
     if machine.way is BootWay.GRUB and not image.build_id:
         raise Refusal(f"{machine.kernel} has no build id, so that it cannot be told from an older "
                       "one in the ISO: link it with --build-id.")
     if machine.way is BootWay.GRUB and not machine.iso.exists():
         raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
     if options.bisect_order:
-        return _bisect(image, machine, tests, options)
-    session = Session(image, machine, tests, _runner(image, machine, options, options.stop),
+        return _bisect(image, machine, choice, options)
+    session = Session(image, machine, choice, _runner(image, machine, options, options.stop),
                       options)
     return session.run()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The tests that run, and what there is to say of how they were found."""
+
+    tests: Tuple[Test, ...]
+    how: Tuple[str, ...] = ()  # for the headline
+    remark: str = ""  # a sentence: something is not as it was asked for
+    words: Tuple[str, ...] = ()  # options that choose the same again
+
+
+def _choose(image: Image, machine: Machine, options: argparse.Namespace) -> Choice:
+    choice = Choice(in_order(_selected(image, options), _fixed_seed(options)),
+                    words=_selecting(options))
+    if options.last_failed:
+        choice = _only_failed(choice, Memory(machine.kernel).failed())
+    return choice
+
+
+def _only_failed(choice: Choice, failed: FrozenSet[str]) -> Choice:
+    """As pytest has it: where there is nothing to repeat, all of them run."""
+    tests = tuple(test for test in choice.tests if test.full_name in failed)
+    if tests:
+        return replace(choice, tests=tests, how=(*choice.how, "what failed last"),
+                       words=("--last-failed", *choice.words))
+    why = f"{len(failed)} known to fail, but none that is selected" if failed else (
+        "nothing failed the last time")
+    return replace(choice, remark=f"--last-failed: {why}; all that are selected run.")
 
 
 def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
@@ -182,6 +213,9 @@ def _add_selection(parser: ArgumentParser) -> None:
     group.add_argument("--speed", type=_speed, metavar="SPEED", default=Speed.VERY_SLOW,
                        help="only tests up to this speed: normal, slow or very-slow (default)")
     group.add_argument("--bench", action="store_true", help="the benchmarks instead of the tests")
+    group.add_argument("--last-failed", "--lf", action="store_true",
+                       help="only tests that failed or were in error when they ran last; all of "
+                            "the selected ones if there is none")
     group.add_argument("--list", action="store_true", help="name the tests, without booting")
     group.add_argument("--build-dir", type=Path, default=ROOT / "build", metavar="DIR",
                        help="default: build")
@@ -286,7 +320,10 @@ def _load(kernel: Path) -> Image:
 # --- Actions --------------------------------------------------------------------------------------
 
 
-def _list(tests: Sequence[Test], options: argparse.Namespace) -> int:
+def _list(choice: Choice, options: argparse.Namespace) -> int:
+    tests = choice.tests
+    if choice.remark:
+        report.complain(choice.remark)
     if options.json:
         report.write_json([report.test_data(test) for test in tests], options.json)
     if options.json != "-":
@@ -302,15 +339,16 @@ def _runner(image: Image, machine: Machine, options: argparse.Namespace,
                                            tuple(options.allow_skip)))
 
 
-def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
-            options: argparse.Namespace) -> int:
+def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
     from .bisection import Bisection
     seed = random_seed() if options.shuffle == ANY_SEED else options.shuffle
     terminal = report.Terminal(sys.stdout, options.verbose)
     runner = _runner(image, machine, options, stops_at_failure=False)
     probe = _runner(image, machine, options, stops_at_failure=False)
-    terminal.begin(tests, _short(machine.kernel), _how(machine), shuffle_words(seed))
-    results = [each for boot in runner.run(tests, seed) for each in boot]
+    terminal.remark(choice.remark)
+    terminal.begin(choice.tests, _short(machine.kernel), _how(machine, choice),
+                   shuffle_words(seed))
+    results = [each for boot in runner.run(choice.tests, seed) for each in boot]
     bisection = Bisection(
         lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
     conclusion = bisection.find(results)
@@ -328,9 +366,10 @@ def _bisect(image: Image, machine: Machine, tests: Sequence[Test],
 class Session:
     """One run and its reports. The files are there from the start, and whole at any time."""
 
-    def __init__(self, image: Image, machine: Machine, tests: Sequence[Test], runner: "Runner",
+    def __init__(self, image: Image, machine: Machine, choice: Choice, runner: "Runner",
                  options: argparse.Namespace) -> None:
-        self._tests = tuple(tests)
+        self._choice = choice
+        self._tests = choice.tests
         self._runner = runner
         self._options = options
         self._image = image
@@ -340,8 +379,7 @@ class Session:
         self._plan = Plan(None if is_endless else options.repeat or 1,
                           options.until_fail or options.stop, options.shuffle is not None,
                           _fixed_seed(options))
-        self._cards = report.Cards(image, options.verbose, _command(options),
-                                   [*options.test, *options.names], options.suite)
+        self._cards = report.Cards(image, options.verbose, _command(options), choice.words)
         self._started = time.monotonic()
         is_stdout_taken = "-" in (options.json, options.junit)
         self._terminal = report.Terminal(sys.stderr if is_stdout_taken else sys.stdout,
@@ -350,6 +388,7 @@ class Session:
     def run(self) -> int:
         is_complete = False
         try:
+            self._terminal.remark(self._choice.remark)
             self._write_files(self._summary(is_complete))
             for number, seed in enumerate(self._plan.seeds(), 1):
                 self._round(number, seed)
@@ -360,6 +399,8 @@ class Session:
         except Interrupted:
             self._terminal.interrupt(self._runner.folder)
         summary = self._summary(is_complete)
+        Memory(self._machine.kernel).update(
+            summary.results, (test.full_name for test in self._image.tests))
         self._write_files(summary)
         self._write_output(summary)
         return exit_status(summary, self._options.tap)
@@ -368,9 +409,9 @@ class Session:
         words = shuffle_words(seed)
         if self._plan.count == 1:
             self._terminal.begin(self._tests, _short(self._machine.kernel),
-                                 _how(self._machine), words)
+                                 _how(self._machine, self._choice), words)
         else:
-            self._terminal.begin_round(number, self._plan.count, words)
+            self._terminal.begin_round(number, self._plan.count, self._choice.how, words)
         started = time.monotonic()
         for results in self._runner.run(self._tests, seed):
             self._tally.add(results)
@@ -384,7 +425,7 @@ class Session:
         return report.Summary(tuple(results), len(self._tests), self._runner.boots,
                               time.monotonic() - self._started, self._image.build_id,
                               str(self._machine.kernel), is_complete, tuple(self._tally.rounds),
-                              self._tally.flaky)
+                              self._tally.flaky, self._choice.remark)
 
     def _write_files(self, summary: report.Summary) -> None:
         if self._options.json not in ("", "-"):
@@ -434,8 +475,16 @@ def _command(options: argparse.Namespace) -> List[str]:
     return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
 
 
-def _how(machine: Machine) -> str:
-    return f"{machine.way.value} boot, {machine.accel}"
+def _selecting(options: argparse.Namespace) -> Tuple[str, ...]:
+    """What selects the same tests again."""
+    words = [word for glob in options.suite for word in ("--suite", glob)]
+    words += [word for glob in (*options.test, *options.names) for word in ("--test", glob)]
+    is_any = options.speed is Speed.VERY_SLOW
+    return (*words, *(() if is_any else ("--speed", options.speed.word)))
+
+
+def _how(machine: Machine, choice: Choice) -> str:
+    return ", ".join([f"{machine.way.value} boot", machine.accel, *choice.how])
 
 
 def _short(path: Path) -> str:

@@ -54,6 +54,7 @@ class Summary:
     is_complete: bool = True  # False: interrupted, or still running
     rounds: Tuple[Round, ...] = ()
     flaky: Tuple[str, ...] = ()  # names of tests that passed in one round and failed in another
+    remark: str = ""  # on how the tests were chosen
 
     @property
     def not_run(self) -> int:
@@ -71,12 +72,11 @@ class Cards:
     """Explains results that are not a pass. Reads debug information when there is something to."""
 
     def __init__(self, image: Image, is_verbose: bool, command: Sequence[str],
-                 globs: Sequence[str], suites: Sequence[str] = ()) -> None:
+                 selecting: Sequence[str] = ()) -> None:
         self._image = image
         self._is_verbose = is_verbose
         self._command = tuple(command)
-        self._globs = tuple(globs)
-        self._suites = tuple(suites)
+        self._selecting = tuple(selecting)
         self._symbolizer: Any = None
 
     def lines(self, result: Result) -> Iterator[str]:
@@ -141,9 +141,7 @@ class Cards:
 
     def _whole(self, seed: Optional[int]) -> str:
         """The command for all of the tests, in the order in which they ran."""
-        words = [*self._command, *shuffle_words(seed)]
-        words += [word for glob in self._suites for word in ("--suite", glob)]
-        return shlex.join(words + [word for glob in self._globs for word in ("--test", glob)])
+        return shlex.join([*self._command, *shuffle_words(seed), *self._selecting])
 
     def _last_words(self, finding: Finding, scene: Scene) -> Iterator[str]:
         if scene.registers:
@@ -242,15 +240,21 @@ class Terminal:
         if not self._is_quiet:
             print(text, end=end, file=self._stream, flush=True)
 
+    def remark(self, sentence: str) -> None:
+        if sentence:
+            self.say(clean(sentence))
+
     def begin(self, tests: Sequence[Test], kernel: str, how: str, order: Sequence[str] = ()
               ) -> None:
         kind = "benchmark" if tests[0].is_bench else "test"
         self.say(" ".join([f"Running {len(tests)} {kind}{'s' * (len(tests) != 1)} of {kernel} "
                            f"({how})", *order]))
 
-    def begin_round(self, number: int, count: Optional[int], order: Sequence[str]) -> None:
+    def begin_round(self, number: int, count: Optional[int], how: Sequence[str],
+                    order: Sequence[str]) -> None:
         self._new_line()
-        self.say(" ".join([f"Round {number}{f' of {count}' if count else ''}", *order]))
+        words = [f"({', '.join(how)})"] if how else []
+        self.say(" ".join([f"Round {number}{f' of {count}' if count else ''}", *words, *order]))
 
     def benches(self, results: Sequence[Result]) -> None:
         self._new_line()
@@ -509,6 +513,7 @@ def run_data(summary: Summary) -> Dict[str, Any]:
         "counts": {verdict.word: summary.counts[verdict] for verdict in Verdict},
         "not_run": summary.not_run,
         "flaky": list(summary.flaky),
+        "remark": summary.remark or None,
         "rounds": [{"number": each.number, "seed": each.seed, "seconds": round(each.seconds, 3),
                     "counts": {verdict.word: each.counts[verdict] for verdict in Verdict}}
                    for each in summary.rounds],
@@ -589,6 +594,8 @@ def write_junit(summary: Summary, cards: Cards, path: str) -> None:
 
 
 def print_tap(summary: Summary, cards: Cards) -> None:
+    if summary.remark:
+        print(f"# {clean(summary.remark)}")
     for line in tap_lines(summary.results, cards):
         print(line)
     sys.stdout.flush()

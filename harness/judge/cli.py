@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Options in, exit status out.
 
- 0  something passed, nothing failed        1  a test failed, or was itself in error
+ 0  something passed, nothing failed; or
+    a shard has none of the tests           1  a test failed, or was itself in error
  2  wrong usage                             5  no test matched
 77  everything was skipped (0 with --tap)  99  QEMU, the build or the stream is broken
 130 interrupted
@@ -25,7 +26,7 @@ from .memory import Memory
 from .model import ROOT, Refusal, Speed, Test, Verdict
 from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
-from .selection import of_suites, select
+from .selection import Shard, of_suites, select
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -118,7 +119,7 @@ def _choose(image: Image, machine: Machine, options: argparse.Namespace) -> Choi
                     words=_selecting(options))
     if options.last_failed:
         choice = _only_failed(choice, Memory(machine.kernel).failed())
-    return choice
+    return choice if options.shard is None else _only_shard(choice, options.shard)
 
 
 def _only_failed(choice: Choice, failed: FrozenSet[str]) -> Choice:
@@ -130,6 +131,15 @@ def _only_failed(choice: Choice, failed: FrozenSet[str]) -> Choice:
     why = f"{len(failed)} known to fail, but none that is selected" if failed else (
         "nothing failed the last time")
     return replace(choice, remark=f"--last-failed: {why}; all that are selected run.")
+
+
+def _only_shard(choice: Choice, shard: Shard) -> Choice:
+    """One that has nothing to do is well: that there are tests at all is known by now."""
+    tests = shard.of(choice.tests)
+    none = f"Shard {shard} has none of the selected tests ({len(choice.tests)})."
+    return replace(choice, tests=tests, how=(*choice.how, f"shard {shard}"),
+                   remark=" ".join(filter(None, [choice.remark, "" if tests else none])),
+                   words=(*choice.words, "--shard", str(shard)))
 
 
 def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
@@ -216,6 +226,9 @@ def _add_selection(parser: ArgumentParser) -> None:
     group.add_argument("--last-failed", "--lf", action="store_true",
                        help="only tests that failed or were in error when they ran last; all of "
                             "the selected ones if there is none")
+    group.add_argument("--shard", type=_shard, metavar="I/N",
+                       help="the I-th of N parts of the selected tests, by their names; one that "
+                            "has none of them is well, and says so")
     group.add_argument("--list", action="store_true", help="name the tests, without booting")
     group.add_argument("--build-dir", type=Path, default=ROOT / "build", metavar="DIR",
                        help="default: build")
@@ -293,6 +306,15 @@ def _rows(text: str) -> int:
     return int(text)
 
 
+def _shard(text: str) -> Shard:
+    words = text.split("/")
+    if len(words) == 2 and all(word.isascii() and word.isdigit() for word in words):
+        number, count = map(int, words)
+        if 0 < number <= count <= 1_000_000:
+            return Shard(number, count)
+    raise argparse.ArgumentTypeError(f"{text} is not a shard: I/N, such as 1/3")
+
+
 def _speed(text: str) -> Speed:
     for speed in Speed:
         if speed.word == text:
@@ -346,6 +368,8 @@ def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Na
     runner = _runner(image, machine, options, stops_at_failure=False)
     probe = _runner(image, machine, options, stops_at_failure=False)
     terminal.remark(choice.remark)
+    if not choice.tests:
+        return OK
     terminal.begin(choice.tests, _short(machine.kernel), _how(machine, choice),
                    shuffle_words(seed))
     results = [each for boot in runner.run(choice.tests, seed) for each in boot]
@@ -390,7 +414,7 @@ class Session:
         try:
             self._terminal.remark(self._choice.remark)
             self._write_files(self._summary(is_complete))
-            for number, seed in enumerate(self._plan.seeds(), 1):
+            for number, seed in enumerate(self._plan.seeds() if self._tests else (), 1):
                 self._round(number, seed)
                 is_enough = self._plan.stops_at_failure and self._tally.has_failed
                 if is_enough or self._tally.is_hopeless:
@@ -455,6 +479,8 @@ def exit_status(summary: report.Summary, is_tap: bool) -> int:
         return BROKEN
     if verdicts & {Verdict.FAIL, Verdict.ERROR}:
         return FAILED
+    if not summary.planned:  # a shard without tests
+        return OK
     if Verdict.PASS in verdicts or is_tap:  # to Meson, 77 is an error of a TAP test
         return OK
     return ALL_SKIPPED

@@ -326,7 +326,7 @@ class Terminal:
         order = shuffle_words(seeds.pop()) if len(seeds) == 1 else ()
         for name in summary.flaky:
             self.say(f"flaky: {clean(name)} is well in one round and fails in another")
-        worst = max(counts, default=Verdict.ERROR)
+        worst = max(counts, default=Verdict.ERROR if summary.planned else Verdict.SKIP)
         text = " ".join([f"{', '.join(parts)} in {summary.seconds:.2f} s, {boots}", *order])
         self.say(self._paint(("" if summary.is_complete else "Interrupted: ") + text, worst))
 
@@ -594,6 +594,9 @@ def write_junit(summary: Summary, cards: Cards, path: str) -> None:
 
 
 def print_tap(summary: Summary, cards: Cards) -> None:
+    if not summary.planned:
+        print(f"1..0 # SKIP {clean(summary.remark)}")
+        return
     if summary.remark:
         print(f"# {clean(summary.remark)}")
     for line in tap_lines(summary.results, cards):

@@ -7,9 +7,11 @@ one that matches the name without the index selects every parameter of the test.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Callable, Dict, List, Pattern, Sequence, Set, Tuple
 
 from .model import Test
+from .order import hash_text
 
 
 def compile_glob(glob: str) -> Pattern[str]:
@@ -35,6 +37,23 @@ def of_suites(tests: Sequence[Test], globs: Sequence[str]) -> Tuple[Test, ...]:
     patterns = [compile_glob(glob) for glob in globs]
     return tuple(test for test in tests
                  if not globs or any(pattern.fullmatch(test.suite) for pattern in patterns))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts that have each test just once between them. Where a test belongs hangs
+    on its name alone, so that it stays there whatever else is selected, added or removed; the
+    parameters of a test stay together."""
+
+    number: int  # from 1 on
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def of(self, tests: Sequence[Test]) -> Tuple[Test, ...]:
+        return tuple(test for test in tests
+                     if hash_text(0, test.record_name) % self.count == self.number - 1)
 
 
 def selector(chosen: Sequence[Test], registered: Sequence[Test]) -> str:

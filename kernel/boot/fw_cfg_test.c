@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "boot/fw_cfg.h"
 
+#include "boot/arguments.h"
 #include "ktest.h"
 #include "lib/string.h"
 
-static char buffer[4096];
+static char buffer[ARGUMENTS_BYTES_MAX]; // as long as the file may be
 
 KTEST(fw_cfg, missing_file_is_not_found)
 {

@@ -13,6 +13,7 @@ evidence    what is known of a boot, and what is made of it
 outcomes    how a test ended, against how it declares to end
 verdicts    one verdict for one test, of the guest's opinion and the host's
 judge       evidence in, verdicts out: a pure function
+crew        boots side by side, judgements in order
 runner      which boots there are
 rounds      the same tests again and again
 bisection   which tests make another one fail behind them

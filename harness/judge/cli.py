@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -257,6 +258,9 @@ def _add_run(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the run and its reports")
     group.add_argument("--isolate", choices=("boot", "none"), default="none",
                        help="a boot for each test, or one for all that allow it (default)")
+    group.add_argument("-j", dest="jobs", type=_jobs, default=1, metavar="N",
+                       help="so many boots side by side, where they do not depend on each other; "
+                            "the reports are the same; default: 1")
     group.add_argument("--allow-skip", metavar="GLOB", action="append", default=[],
                        help="tests that may skip themselves here: else that is an error")
     group.add_argument("--shuffle", type=_seed, metavar="[=SEED]",
@@ -297,6 +301,12 @@ def _seed(text: str) -> int:
 def _rounds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 256):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of boots: 1 to 256")
     return int(text)
 
 
@@ -358,7 +368,7 @@ def _runner(image: Image, machine: Machine, options: argparse.Namespace,
     from .runner import Runner, Settings  # 20 ms that --list does without
     return Runner(image, machine, Settings(options.timeout, options.isolate == "boot",
                                            stops_at_failure, options.keep,
-                                           tuple(options.allow_skip)))
+                                           tuple(options.allow_skip), options.jobs))
 
 
 def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
@@ -421,7 +431,8 @@ class Session:
                     break
             is_complete = True
         except Interrupted:
-            self._terminal.interrupt(self._runner.folder)
+            self._tally.add(self._runner.leftovers())
+            self._terminal.interrupt(self._runner.folders)
         summary = self._summary(is_complete)
         Memory(self._machine.kernel).update(
             summary.results, (test.full_name for test in self._image.tests))
@@ -437,10 +448,11 @@ class Session:
         else:
             self._terminal.begin_round(number, self._plan.count, self._choice.how, words)
         started = time.monotonic()
-        for results in self._runner.run(self._tests, seed):
-            self._tally.add(results)
-            self._terminal.progress(results)
-            self._write_files(self._summary(is_complete=False))
+        with contextlib.closing(self._runner.run(self._tests, seed)) as boots:
+            for results in boots:
+                self._tally.add(results)
+                self._terminal.progress(results)
+                self._write_files(self._summary(is_complete=False))
         self._tally.close(self._runner.results, seed, time.monotonic() - started)
 
     def _summary(self, is_complete: bool) -> report.Summary:

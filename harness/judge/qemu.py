@@ -67,6 +67,14 @@ class Answer:
     refusal: str = ""
 
 
+@dataclass(frozen=True)
+class Wish:
+    """Until when to wait, and for what to become readable."""
+
+    descriptor: int
+    deadline: float  # by the monotonic clock
+
+
 Happening = Union[ConsoleData, ProtocolData, MonitorMessage, Exited]
 
 
@@ -84,7 +92,7 @@ class Qemu:
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self.command = tuple(command)
         self.folder = folder
-        self._selector = selectors.DefaultSelector()
+        self._selector = selectors.EpollSelector()
         self._listener = socket.socket(socket.AF_UNIX)
         self._monitor: Optional[socket.socket] = None
         self._monitor_partial = b""
@@ -165,6 +173,10 @@ class Qemu:
         return []
 
     # --- Reading ----------------------------------------------------------------------------------
+
+    def wish(self, deadline: float) -> Wish:
+        """What to wait for: then wait() has something at once, or the time is up."""
+        return Wish(self._selector.fileno(), 0.0 if self._held else deadline)
 
     def wait(self, seconds: float) -> List[Happening]:
         """What happened since the last call; an empty list when the time is up."""

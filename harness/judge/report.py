@@ -307,10 +307,10 @@ class Terminal:
             for line in body:
                 self.say(line)
 
-    def interrupt(self, folder: str) -> None:
+    def interrupt(self, folders: Sequence[str]) -> None:
         self._new_line()
-        if folder:
-            self.say(f"Interrupted; what the machine said until then: {folder}")
+        if folders:
+            self.say(f"Interrupted; what the machine said until then: {' '.join(folders)}")
 
     def end(self, summary: Summary) -> None:
         self._new_line()

@@ -6,24 +6,25 @@ behind it get another boot, so that no planned test is left without a verdict.
 """
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
 import shutil
 import tempfile
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Deque, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import FrozenSet, Generator, List, Optional, Sequence, Tuple
 
+from .crew import Chain, Crew
 from .elf import Image
 from .evidence import Ending, Evidence, Judgement, Result
 from .judge import judge
 from .machine import Machine
 from .model import HOPELESS, Cause, Finding, Isolation, Needs, Reason, Scene, Test, Trouble, Verdict
 from .order import in_order
-from .qemu import Qemu, QemuError
+from .qemu import Qemu, QemuError, Wish
 from .selection import select, selector
 from .terms import Facts, takes_the_machine_down
 from .watch import Watch
@@ -40,6 +41,7 @@ class Settings:
     stops_at_failure: bool = False
     keeps_folders: bool = False
     allowed_skips: Tuple[str, ...] = ()  # globs
+    jobs: int = 1  # boots at a time
 
 
 @dataclass(frozen=True)
@@ -80,82 +82,96 @@ class Runner:
     def __init__(self, image: Image, machine: Machine, settings: Settings) -> None:
         self.results: List[Result] = []
         self.boots = 0
-        self.folder = ""  # of the boot that runs
+        self.folders: List[str] = []  # of the boots that nothing was told of as yet
         self._image = image
         self._machine = machine
         self._settings = settings
         self._version: Optional[int] = None
         self._seed: Optional[int] = None
-        self._resumed = self._orderly = 0
+        self._crew: Optional[Crew] = None
+        self._told = 0  # boots
 
     def run(self, tests: Sequence[Test], seed: Optional[int] = None
-            ) -> Iterator[Tuple[Result, ...]]:
-        """The results of each boot, as soon as it is over. May be called again."""
+            ) -> Generator[Tuple[Result, ...], None, None]:
+        """The results of each boot, as soon as it is over and those before it have been told. May
+        be called again. Who does not read to the end has to close it."""
         self.results, self._seed = [], seed
-        self._resumed = self._orderly = 0
         if self._version is None and any(test.quirks for test in tests):
             self._version = self._machine.version()
-        queue = deque(plan(in_order(tests, seed), self._machine, self._settings.isolates_all,
-                           self._version))
-        while queue:
-            boot = queue.popleft()
-            judgement = self._boot(boot)
-            results = judgement.results + self._follow_up(boot, judgement, queue)
-            self.results += results
-            yield results
-            if self._settings.stops_at_failure and any(
-                    result.verdict > Verdict.SKIP for result in results):
-                return
+        boots = plan(in_order(tests, seed), self._machine, self._settings.isolates_all,
+                     self._version)
+        self._crew = Crew([self._chain(boot) for boot in boots], self._settings.jobs, self._is_last)
+        with contextlib.closing(self._crew.judgements()) as judgements:
+            for place, judgement in judgements:
+                results = self._tell(judgement)
+                if judgement.trouble in HOPELESS:
+                    results += _abandon(boots[place + 1:], judgement.trouble)
+                self.results += results
+                yield results
+        for folder in self.folders[:]:  # of what came too late to count
+            self._clean_up(folder)
 
-    def _follow_up(self, boot: Boot, judgement: Judgement, queue: Deque[Boot]
-                   ) -> Tuple[Result, ...]:
-        """Plans what has to come after this boot; returns verdicts for what cannot come."""
-        if judgement.trouble in HOPELESS:
-            left = [test for each in queue for test in each.tests]
-            queue.clear()
-            return _give_up(left, Trouble.ABANDONED, "not run, for the same would happen again: "
-                            + judgement.trouble.value)
-        if not judgement.unfinished or judgement.is_stopped:
-            return ()
-        self._orderly += judgement.is_orderly
-        self._resumed += not judgement.is_orderly
-        if self._resumed > MAX_RESUMED_BOOTS or self._orderly > MAX_ORDERLY_BOOTS:
-            return _give_up(judgement.unfinished, Cause.TOO_MANY_BOOTS,
-                            f"not run: {self._resumed + self._orderly - 1} boots were resumed "
-                            "already")
-        queue.appendleft(Boot(judgement.unfinished, boot.facts))
-        return ()
+    def leftovers(self) -> Tuple[Result, ...]:
+        """Behind an interruption: results that were known, but had to wait for others."""
+        judgements = self._crew.leftovers() if self._crew else []
+        return tuple(result for each in judgements for result in self._tell(each))
 
-    def _boot(self, boot: Boot) -> Judgement:
+    def _tell(self, judgement: Judgement) -> Tuple[Result, ...]:
+        """Boots have the numbers of the order in which they are told of."""
+        self._told += 1
+        results = tuple(result if result.scene is None else replace(
+            result, scene=replace(result.scene, number=self._told)) for result in judgement.results)
+        told = {result.scene.folder for result in results if result.scene}
+        self.folders = [folder for folder in self.folders if folder not in told]
+        return results
+
+    def _is_last(self, judgement: Judgement) -> bool:
+        is_enough = self._settings.stops_at_failure and any(
+            result.verdict > Verdict.SKIP for result in judgement.results)
+        return is_enough or judgement.trouble in HOPELESS
+
+    def _chain(self, boot: Boot) -> Chain:
+        """The boots that it takes for each of these tests to get its turn."""
+        left: Optional[Boot] = boot
+        resumed = orderly = 0
+        while left is not None:
+            judgement = yield from self._boot(left)
+            unfinished = () if judgement.is_stopped else judgement.unfinished
+            orderly += judgement.is_orderly
+            resumed += not judgement.is_orderly
+            if unfinished and (resumed > MAX_RESUMED_BOOTS or orderly > MAX_ORDERLY_BOOTS):
+                given_up = _give_up(unfinished, Cause.TOO_MANY_BOOTS,
+                                    f"not run: {resumed + orderly - 1} boots were resumed already")
+                judgement = replace(judgement, results=judgement.results + given_up)
+                unfinished = ()
+            yield judgement
+            left = Boot(unfinished, boot.facts) if unfinished else None
+
+    def _boot(self, boot: Boot) -> Generator[Wish, None, Judgement]:
         self.boots += 1
         folder = _private_folder()
-        self.folder = str(folder)
+        self.folders.append(str(folder))
         started = time.monotonic()
-        evidence, scene = self._run(boot, folder)
+        evidence, scene = yield from self._run(boot, folder)
         judgement = judge(evidence)
-        if self._lacks_qboot(judgement, evidence):
-            self._clean_up()
+        if _lacks_qboot(judgement, scene):
+            self._clean_up(str(folder))
             self._machine = replace(self._machine, has_qboot=False)
             self.boots -= 1
-            return self._boot(boot)
+            return (yield from self._boot(boot))
         scene = replace(scene, seconds=time.monotonic() - started)
         is_good = all(result.verdict <= Verdict.SKIP for result in judgement.results)
         if is_good and not self._settings.keeps_folders:
-            self._clean_up()
+            self._clean_up(str(folder))
             scene = replace(scene, folder="")
         return replace(judgement, results=tuple(replace(result, scene=scene)
                                                 for result in judgement.results))
 
-    def _clean_up(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder = ""
+    def _clean_up(self, folder: str) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folders.remove(folder)
 
-    def _lacks_qboot(self, judgement: Judgement, evidence: Evidence) -> bool:
-        """This QEMU comes without the fast firmware: the slow one will do."""
-        return (judgement.trouble is Trouble.NOT_STARTED and self._machine.has_qboot
-                and "qboot.rom" in evidence.log)
-
-    def _run(self, boot: Boot, folder: Path) -> Tuple[Evidence, Scene]:
+    def _run(self, boot: Boot, folder: Path) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
         nonce = os.urandom(8).hex()
         command = self._machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
                                         traces_exits=boot.ends_in_triple_fault)
@@ -163,7 +179,7 @@ class Runner:
         watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder)
         try:
             with Qemu(command, folder) as qemu:
-                watch.follow(qemu)
+                yield from watch.follow(qemu)
                 log = qemu.log()
         except QemuError as error:
             watch.ending, log = Ending(status=1), f"{error}\n{error.log}"
@@ -175,8 +191,8 @@ class Runner:
             may_skip=self._may_skip(boot), timeout=self._settings.timeout, waited=watch.waited,
             interventions=tuple(watch.interventions), is_cut=watch.is_cut,
             has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)
-        scene = Scene(self.boots, tuple(command), str(folder), watch.last_lines, log,
-                      watch.registers, seed=self._seed)
+        scene = Scene(0, tuple(command), str(folder), watch.last_lines, log, watch.registers,
+                      seed=self._seed)
         return evidence, scene
 
     def _may_skip(self, boot: Boot) -> FrozenSet[str]:
@@ -198,8 +214,20 @@ class Runner:
         return " ".join(f"ktest.{key}={value}" for key, value in words.items() if value)
 
 
+def _lacks_qboot(judgement: Judgement, scene: Scene) -> bool:
+    """This QEMU comes without the fast firmware: the slow one will do."""
+    return (judgement.trouble is Trouble.NOT_STARTED and "qboot.rom" in scene.command
+            and "qboot.rom" in scene.log)
+
+
 def _give_up(tests: Sequence[Test], reason: Reason, sentence: str) -> Tuple[Result, ...]:
     return tuple(Result(test, Verdict.ERROR, Finding(reason, sentence)) for test in tests)
+
+
+def _abandon(boots: Sequence[Boot], trouble: Optional[Trouble]) -> Tuple[Result, ...]:
+    why = trouble.value if trouble else ""
+    return _give_up([test for boot in boots for test in boot.tests], Trouble.ABANDONED,
+                    f"not run, for the same would happen again: {why}")
 
 
 def _private_folder() -> Path:

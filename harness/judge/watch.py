@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .evidence import Ending, Intervention, Stop
 from .judge import REFUSAL
@@ -18,7 +18,8 @@ from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
-from .qemu import (ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, read_tail)
+from .qemu import (ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, Wish,
+                   read_tail)
 from .terms import version_of
 
 CONSOLE_BYTES = 4 << 20
@@ -105,11 +106,12 @@ class Watch:
     def last_lines(self) -> str:
         return "\n".join(self.console.splitlines()[-SCENE_LINES:])
 
-    def follow(self, qemu: Qemu) -> None:
-        """Until the process has ended, or has to."""
+    def follow(self, qemu: Qemu) -> Iterator[Wish]:
+        """Until the process has ended, or has to. Yields what it waits for."""
         with open(self._folder / "protocol.log", "wb", buffering=0) as self._protocol_log, \
                 open(self._folder / "console.log", "wb", buffering=0) as self._console_log:
             while self._exited is None and self._stop is None:
+                yield qemu.wish(self._next_deadline)
                 self._step(qemu)
         if self._stop in (Stop.HANG, Stop.TOO_LONG, Stop.VM_STOPPED):
             self.registers = _registers(qemu)
@@ -119,8 +121,7 @@ class Watch:
         self.ending = self._conclude()
 
     def _step(self, qemu: Qemu) -> None:
-        happenings = qemu.wait(max(0.0, self._next_deadline - time.monotonic()))
-        for happening in happenings:
+        for happening in qemu.wait(0.0):
             self._take(happening, qemu)
         is_over = self._exited is not None or self._stop is not None
         if not is_over and time.monotonic() >= self._next_deadline:

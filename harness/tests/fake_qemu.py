@@ -367,6 +367,14 @@ def hang_in_test(play: Play) -> None:
 
 
 @lie
+def dies_or_hangs(play: Play) -> None:
+    """The test that takes the machine down does so as it should; any other one hangs."""
+    if not play.has_triple_fault:
+        play.cut_behind(play.find("#:ktest_begin"))
+        play.hangs = True
+
+
+@lie
 def hang_after_fault(play: Play) -> None:
     play.cut_behind(play.find("#:ktest_fault"))
     play.hangs = True

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 import pytest
 
 from judge import cli, runner, watch
-from judge.qemu import Answer, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData
+from judge.qemu import Answer, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Wish
 from tests import fake_qemu as fake
 from tests.proves import proves
 
@@ -256,7 +256,7 @@ OTHER_ROWS: List[Row] = [
 ROWS = CODE_UNDER_TEST + CONTRADICTIONS + MACHINE + STREAM + OTHER_ROWS
 
 # Good ends, which the fake plays as well.
-HONEST = {"honest", "no_qboot", "triple_fault_once", "restarts"}
+HONEST = {"honest", "no_qboot", "dies_or_hangs", "triple_fault_once", "restarts"}
 
 
 def judge_fake(kernel: Path, qemu: str, report: Path, *arguments: str) -> Tuple[int, Any]:
@@ -289,6 +289,9 @@ class PlayedQemu:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def wish(self, deadline: float) -> Wish:
+        return Wish(-1, 0.0)
 
     def wait(self, seconds: float) -> List[Happening]:
         return [self._happenings.pop(0)]

@@ -9,7 +9,7 @@ import pytest
 
 from judge.evidence import Stop
 from judge.model import Inject, Test
-from judge.qemu import Answer, Exited, Happening, MonitorMessage, ProtocolData
+from judge.qemu import Answer, Exited, Happening, MonitorMessage, ProtocolData, Wish
 from judge.watch import Watch
 from tests import stream
 
@@ -34,11 +34,16 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    def wish(self, deadline: float) -> Wish:
+        return Wish(-1, deadline)
+
+    def fulfil(self, wish: Wish) -> None:
+        coming = self._script[0][0] if self._script else wish.deadline
+        self.now = max(self.now, min(coming, wish.deadline))
+
     def wait(self, seconds: float) -> List[Happening]:
-        if self._script and self._script[0][0] <= self.now + seconds:
-            self.now, happening = self._script.pop(0)
-            return [happening]
-        self.now += seconds
+        if self._script and self._script[0][0] <= self.now:
+            return [self._script.pop(0)[1]]
         return []
 
     def ask(self, execute: str, **arguments: object) -> Answer:
@@ -67,7 +72,8 @@ def follow(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time
     clock.cpu_share, clock.is_halted, clock.refusal = cpu_share, is_halted, refusal
     monkeypatch.setattr("time.monotonic", clock.monotonic)
     watch = Watch([Test("s", "t", timeout_ms=timeout_ms, inject=inject)], 10.0, False, tmp_path)
-    watch.follow(clock)  # type: ignore[arg-type]
+    for wish in watch.follow(clock):  # type: ignore[arg-type]
+        clock.fulfil(wish)
     return watch, clock
 
 

@@ -27,6 +27,7 @@ from .model import (Finding, Frame, Inject, Isolation, Needs, Refusal, Scene, Sp
 from .protocol import (Armed, Backtrace, Bench, CheckFailed, Event, Fault, Hang, Note, Panic,
                        Param, Registers)
 from .rounds import Round, shuffle_words
+from .source import source_lines
 
 WIDTH = 100
 COLORS = {Verdict.PASS: "32", Verdict.SKIP: "33", Verdict.FAIL: "31", Verdict.ERROR: "35"}
@@ -102,6 +103,7 @@ class Cards:
     def _event(self, event: Event) -> Iterator[str]:
         if isinstance(event, CheckFailed):
             yield from _check(event)
+            yield from source_lines(event.file, event.line, self._image.path)
         elif isinstance(event, Fault):
             yield from _fault(event)
         elif isinstance(event, Panic):

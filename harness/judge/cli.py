@@ -388,8 +388,7 @@ def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Na
     conclusion = bisection.find(results)
     command = _command(options)
     if conclusion.result is not None:
-        cards = report.Cards(image, options.verbose, command, [*options.test, *options.names],
-                             options.suite)
+        cards = report.Cards(image, options.verbose, command, choice.words)
         terminal.cards([conclusion.result], cards)
     terminal.conclude(conclusion, [*command, *shuffle_words(seed)])
     if conclusion.result is None:

@@ -17,6 +17,7 @@ crew        boots side by side, judgements in order
 runner      which boots there are
 rounds      the same tests again and again
 bisection   which tests make another one fail behind them
+reset       which exceptions led to a triple fault
 source      the lines around a failed check
 memory      what failed the last time
 durations   the slowest tests and boots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping, Tuple
 
+from .model import Trap
 from .protocol import Fault
 
 DOUBLE_FAULT = 8
@@ -59,9 +60,13 @@ def describe_error(vector: int, error: int) -> str:
 
 
 def describe_fault(fault: Fault) -> str:
-    where = f", address 0x{fault.cr2:x}" if fault.vector == PAGE_FAULT else ""
-    return (f"{describe_vector(fault.vector)}, error code "
-            f"{describe_error(fault.vector, fault.error)}{where}")
+    return describe_trap(Trap(fault.vector, fault.rip, fault.error, fault.cr2))
+
+
+def describe_trap(trap: Trap) -> str:
+    where = f", address 0x{trap.cr2:x}" if trap.vector == PAGE_FAULT else ""
+    return (f"{describe_vector(trap.vector)}, error code "
+            f"{describe_error(trap.vector, trap.error)}{where}")
 
 
 def is_fetch(vector: int, error: int) -> bool:

@@ -261,6 +261,25 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Trap:
+    """An exception as QEMU saw it."""
+
+    vector: int
+    address: int  # of the instruction
+    error: int = 0
+    cr2: int = 0  # of a page fault
+    is_delivered: bool = True  # False: came while the one before it was to be delivered
+
+
+@dataclass(frozen=True)
+class Encore:
+    """A test that died of a triple fault has run once more, alone, to be looked at."""
+
+    has_died: bool  # in the same way
+    traps: Tuple[Trap, ...] = ()
+
+
+@dataclass(frozen=True)
 class Scene:
     """What remains of a boot when it is over: enough to explain and to repeat it."""
 
@@ -272,6 +291,7 @@ class Scene:
     registers: str = ""  # of the CPU when it was killed
     seconds: float = 0.0
     seed: Optional[int] = None  # of the order in which the tests ran
+    encore: Optional[Encore] = None
 
 
 class Refusal(Exception):

@@ -22,7 +22,7 @@ from .durations import duration_lines
 from .elf import Image
 from .evidence import Record, Result
 from .outcomes import describe_check, describe_outcome
-from .model import (Finding, Frame, Inject, Isolation, Needs, Refusal, Scene, Speed, Test,
+from .model import (Encore, Finding, Frame, Inject, Isolation, Needs, Refusal, Scene, Speed, Test,
                     Trouble, Verdict)
 from .protocol import (Armed, Backtrace, Bench, CheckFailed, Event, Fault, Hang, Note, Panic,
                        Param, Registers)
@@ -127,6 +127,8 @@ class Cards:
             return
         if result.ended_the_boot and result.finding is not None:
             yield from self._last_words(result.finding, scene)
+        if scene.encore is not None:
+            yield from self._encore(scene.encore)
         if self._is_verbose:
             yield f"  command    {shlex.join(scene.command)}"
         yield f"  repeat     {self._repeat(result)}"
@@ -153,6 +155,18 @@ class Cards:
         lines = scene.console.splitlines()
         if lines:
             yield from _block("console", lines if self._is_verbose else lines[-CONSOLE_LINES:])
+
+    def _encore(self, encore: Encore) -> Iterator[str]:
+        """What QEMU saw when the test ran once more; that is not the boot the verdict is of."""
+        if not encore.has_died:
+            yield "  alone      it did not die so when it ran once more: the order may be the cause"
+        elif encore.traps:
+            yield "  exceptions, as QEMU saw them when the test ran once more, alone"
+        for trap in encore.traps:
+            if trap.is_delivered:
+                yield f"    {x86.describe_trap(trap)}, at {_frame(self._frames([trap.address])[-1])}"
+            else:
+                yield f"    {x86.describe_vector(trap.vector)}, while that one was to be delivered"
 
     def _stuck(self, registers: str) -> Iterator[str]:
         """Where the CPU was when its time was up."""
@@ -483,6 +497,9 @@ def result_data(result: Result) -> Dict[str, Any]:
     if scene is not None:
         data.update(boot=scene.number, artifacts=scene.folder or None, seed=scene.seed,
                     boot_seconds=round(scene.seconds, 3))
+        if scene.encore is not None:
+            data["encore"] = {"died": scene.encore.has_died,
+                              "exceptions": [vars(each) for each in scene.encore.traps]}
         if result.verdict > Verdict.SKIP:
             data.update(console=scene.console, qemu=scene.log, command=list(scene.command))
     return data

@@ -21,15 +21,18 @@ from .crew import Chain, Crew
 from .elf import Image
 from .evidence import Ending, Evidence, Judgement, Result
 from .judge import judge
-from .machine import Machine
-from .model import HOPELESS, Cause, Finding, Isolation, Needs, Reason, Scene, Test, Trouble, Verdict
+from .machine import QEMU_LOG, Machine
+from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene, Test,
+                    Trouble, Verdict)
 from .order import in_order
-from .qemu import Qemu, QemuError, Wish
+from .qemu import Qemu, QemuError, Wish, read_tail
+from .reset import read_traps
 from .selection import select, selector
 from .terms import Facts, takes_the_machine_down
 from .watch import Watch
 
 MAX_RESUMED_BOOTS = 16  # behind crashes
+MAX_ENCORES = 3  # in a chain of boots: later deaths have much the same cause
 MAX_ORDERLY_BOOTS = 256  # behind restarts, and crashes that were declared
 FOLDER_BYTES = 80  # of the 107 that a socket's whole path may have
 
@@ -133,9 +136,12 @@ class Runner:
     def _chain(self, boot: Boot) -> Chain:
         """The boots that it takes for each of these tests to get its turn."""
         left: Optional[Boot] = boot
-        resumed = orderly = 0
+        resumed = orderly = encores = 0
         while left is not None:
             judgement = yield from self._boot(left)
+            if self._asks_for_encore(judgement) and encores < MAX_ENCORES:
+                encores += 1
+                judgement = yield from self._encore(left, judgement)
             unfinished = () if judgement.is_stopped else judgement.unfinished
             orderly += judgement.is_orderly
             resumed += not judgement.is_orderly
@@ -167,14 +173,36 @@ class Runner:
         return replace(judgement, results=tuple(replace(result, scene=scene)
                                                 for result in judgement.results))
 
+    def _asks_for_encore(self, judgement: Judgement) -> bool:
+        finding = judgement.results[-1].finding if judgement.results else None
+        is_death = finding is not None and finding.reason is Cause.TRIPLE_FAULT
+        return (is_death and judgement.results[-1].verdict > Verdict.SKIP
+                and self._machine.accelerator is Accel.TCG)
+
+    def _encore(self, boot: Boot, judgement: Judgement) -> Generator[Wish, None, Judgement]:
+        """Has the test that died run alone, with a log of all exceptions; the verdict stands."""
+        *others, dead = judgement.results
+        assert dead.scene is not None
+        folder = _private_folder()
+        self.folders.append(str(folder))
+        evidence, _ = yield from self._run(Boot((dead.test,), boot.facts), folder, logs_traps=True)
+        again = judge(evidence).results[0].finding
+        encore = Encore(again is not None and again.reason is Cause.TRIPLE_FAULT)
+        if encore.has_died:
+            encore = replace(encore, traps=read_traps(read_tail(folder / QEMU_LOG)))
+        self._clean_up(str(folder))
+        dead = replace(dead, scene=replace(dead.scene, encore=encore))
+        return replace(judgement, results=(*others, dead))
+
     def _clean_up(self, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self.folders.remove(folder)
 
-    def _run(self, boot: Boot, folder: Path) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
+    def _run(self, boot: Boot, folder: Path, logs_traps: bool = False
+             ) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
         nonce = os.urandom(8).hex()
         command = self._machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
-                                        traces_exits=boot.ends_in_triple_fault)
+                                        boot.ends_in_triple_fault, logs_traps)
         (folder / "command").write_text(shlex.join(command) + "\n")
         watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder)
         try:

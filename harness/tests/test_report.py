@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from judge import cli, report, watch
 from judge.elf import Image
 from judge.evidence import Record, Result
-from judge.model import Cause, Finding, Scene, Test, Verdict
+from judge.model import Cause, Encore, Finding, Scene, Test, Verdict
 from judge.protocol import Armed, Note, Param
+from judge.reset import read_traps
 from tests.proves import proves
 
 FakeQemu = Callable[[str], str]
@@ -146,6 +147,28 @@ def test_the_card_of_a_triple_fault(kernel: Path, fake_qemu: FakeQemu, capsys: C
     assert "FAIL faults.stack_overflow: triple fault" in text
     assert re.search(r"expected #DF \(double fault\).* in recurse\n +actual triple fault\n", text)
     assert "    | Hello World!\n" in text
+
+
+def test_the_exceptions_behind_a_triple_fault(kernel: Path, fake_qemu: FakeQemu, capsys: Capture
+                                              ) -> None:
+    _, text = output(kernel, fake_qemu("triple_fault"), capsys, "stack_overflow")
+    assert re.search(
+        r"  exceptions, as QEMU saw them when the test ran once more, alone\n"
+        r"    #PF \(page fault\), error code 0x2, write by the kernel of a page that is not present, "
+        r"address 0xffffffffc0000000, at recurse\+0x4, .*sample\.c:\d+\n"
+        r"    #DF \(double fault\), error code 0x0, at recurse\+0x4, .*\n"
+        r"    #NP \(segment not present\), while that one was to be delivered\n", text)
+    assert text.splitlines()[-1].endswith(" 1 boot")
+
+
+def test_a_test_that_does_not_die_alone(image: Image) -> None:
+    found = replace(result("x"), scene=Scene(1, encore=Encore(has_died=False)))
+    assert "did not die so when it ran once more" in "\n".join(cards(image).lines(found))
+
+
+def test_no_trap_is_made_up() -> None:
+    assert read_traps("") == () == read_traps("Triple fault\n")
+    assert read_traps("check_exception old: 0x8 new 0xb\nTriple fault\n") == ()
 
 
 def test_the_card_of_a_fault(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:

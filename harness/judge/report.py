@@ -164,7 +164,8 @@ class Cards:
             yield "  exceptions, as QEMU saw them when the test ran once more, alone"
         for trap in encore.traps:
             if trap.is_delivered:
-                yield f"    {x86.describe_trap(trap)}, at {_frame(self._frames([trap.address])[-1])}"
+                frame = self._frames([trap.address])[-1]
+                yield f"    {x86.describe_trap(trap)}, at {_frame(frame)}"
             else:
                 yield f"    {x86.describe_vector(trap.vector)}, while that one was to be delivered"
 

@@ -13,8 +13,8 @@ from typing import List, Tuple
 from .model import Trap
 
 SHOWN = 3  # a triple fault is made of so many
-TRAP = re.compile(r" *\d+: v=([0-9a-f]{2}) e=([0-9a-f]{4}) i=0 cpl=\d IP=[0-9a-f]{4}:([0-9a-f]{16}) "
-                  r".*?(?:CR2=([0-9a-f]{16}))?")
+TRAP = re.compile(r" *\d+: v=([0-9a-f]{2}) e=([0-9a-f]{4}) i=0 cpl=\d "
+                  r"IP=[0-9a-f]{4}:([0-9a-f]{16}) .*?(?:CR2=([0-9a-f]{16}))?")
 UNDELIVERED = re.compile(r"check_exception old: 0x([0-9a-f]+) new 0x([0-9a-f]+)")
 END = "Triple fault"
 

@@ -154,8 +154,8 @@ def test_the_exceptions_behind_a_triple_fault(kernel: Path, fake_qemu: FakeQemu,
     _, text = output(kernel, fake_qemu("triple_fault"), capsys, "stack_overflow")
     assert re.search(
         r"  exceptions, as QEMU saw them when the test ran once more, alone\n"
-        r"    #PF \(page fault\), error code 0x2, write by the kernel of a page that is not present, "
-        r"address 0xffffffffc0000000, at recurse\+0x4, .*sample\.c:\d+\n"
+        r"    #PF \(page fault\), error code 0x2, write by the kernel of a page that is not "
+        r"present, address 0xffffffffc0000000, at recurse\+0x4, .*sample\.c:\d+\n"
         r"    #DF \(double fault\), error code 0x0, at recurse\+0x4, .*\n"
         r"    #NP \(segment not present\), while that one was to be delivered\n", text)
     assert text.splitlines()[-1].endswith(" 1 boot")

@@ -50,12 +50,12 @@ irq_state_t spinlock_lock(struct spinlock *lock)
 bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out)
 {
     irq_state_t state = irq_save();
+    if (held_count == HELD_MAX) { // before it is taken: nobody would know of it
+        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
+    }
     if (!try_take(lock)) {
         irq_restore(state);
         return false;
-    }
-    if (held_count == HELD_MAX) {
-        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
     }
     held[held_count++] = lock;
     *state_out = state;

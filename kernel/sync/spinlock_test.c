@@ -139,6 +139,23 @@ KTEST(spinlock, lock_from_before_a_recovered_panic_stays_held)
     spinlock_unlock(&outer, state);
 }
 
+// One more than a CPU can keep track of is refused before it is taken: nobody would know of it.
+KTEST(spinlock, ninth_lock_is_refused_and_stays_free)
+{
+    static struct spinlock locks[9];
+    irq_state_t state;
+    for (int i = 0; i < 8; i++) {
+        locks[i] = (struct spinlock)SPINLOCK("many", LOCK_RANK_TEST);
+        KTEST_ASSERT_TRUE(test, spinlock_try_lock(&locks[i], &state));
+    }
+    locks[8] = (struct spinlock)SPINLOCK("ninth", LOCK_RANK_TEST);
+    KTEST_EXPECT_PANIC(test, "lock ninth: more than 8 locks held",
+                       (void)spinlock_try_lock(&locks[8], &state));
+    KTEST_EXPECT_FALSE(test, spinlock_is_locked(&locks[8]));
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 8);
+    spinlock_abandon(0);
+}
+
 // Every lock guards data, unless it is known that it does not.
 KTEST(spinlock, rank_tells_whether_a_lock_guards_state)
 {

@@ -344,8 +344,9 @@ def _load(kernel: Path) -> Image:
     image = Image(kernel)
     if not image.tests:
         from .build import how_to_get_tests
-        raise Refusal(f"{kernel} has no tests: it was built without -Dktest=true. "
-                      f"To get one that has: {how_to_get_tests(kernel.parent)}")
+        raise Refusal(f"{kernel} has no tests. If it is Faultline's, it was built without "
+                      f"-Dktest=true; to get one that has: {how_to_get_tests(kernel.parent)}. If "
+                      "it is another kernel: tests of a library need --whole-archive.")
     return image
 
 

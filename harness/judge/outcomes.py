@@ -98,7 +98,7 @@ def _failed_attempt(record: Record) -> Optional[Finding]:
         if isinstance(event, (Fault, Panic)):
             behind = [next(events, None) for _ in range(3)]  # registers and backtrace first
             if isinstance(behind[2], CheckFailed):
-                return Finding(Cause.ASSERTION, describe_check(behind[2]))
+                return _failed(behind[2], record)
             break
     return None
 
@@ -117,10 +117,14 @@ def _cause(trap: Trap) -> Cause:
 
 def _failed_check(record: Record) -> Optional[Finding]:
     checks = record.all(CheckFailed)
-    if not checks:
-        return None
-    more = f" (and {len(checks) - 1} more)" if len(checks) > 1 else ""
-    return Finding(Cause.ASSERTION, describe_check(checks[0]) + more)
+    return _failed(checks[0], record) if checks else None
+
+
+def _failed(check: CheckFailed, record: Record) -> Finding:
+    """This check, and how many others there are."""
+    others = len(record.all(CheckFailed)) - 1
+    more = f" (and {others} more)" if others else ""
+    return Finding(Cause.ASSERTION, describe_check(check) + more)
 
 
 def _aftermath(record: Record) -> Optional[Finding]:

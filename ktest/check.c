@@ -7,6 +7,7 @@
 
 #define REPORTS_MAX 20
 #define VALUE_MAX 100
+#define STRING_SHOWN_MAX 80 // and quotes and dots
 #define MESSAGE_MAX 128
 
 // What is said of a failed check; empty strings where there is nothing to say.
@@ -193,38 +194,48 @@ void ktest_check_ptr(struct ktest *test, const struct ktest_site *site, const vo
     va_end(arguments);
 }
 
-static bool strings_equal(const char *left, const char *right)
+// How many bytes are alike before the strings differ or end.
+static size_t common_bytes(const char *left, const char *right)
 {
-    if (left == NULL || right == NULL) {
-        return left == right;
+    size_t i = 0;
+    while (left[i] != 0 && left[i] == right[i]) {
+        i++;
     }
-    while (*left != 0 && *left == *right) {
-        left++;
-        right++;
-    }
-    return *left == *right;
+    return i;
 }
 
-static void show_string(char *text, const char *string)
+// The string from an offset on, with dots where something is left out.
+static void show_string(char *text, const char *string, size_t from)
 {
     if (string == NULL) {
         ktest_format(text, VALUE_MAX, "NULL");
-    } else {
-        ktest_format(text, VALUE_MAX, "\"%s\"", string);
+        return;
     }
+    char shown[STRING_SHOWN_MAX + 1];
+    size_t i = 0;
+    while (i < STRING_SHOWN_MAX && string[from + i] != 0) {
+        shown[i] = string[from + i];
+        i++;
+    }
+    shown[i] = 0;
+    ktest_format(text, VALUE_MAX, "\"%s%s%s\"", from != 0 ? "..." : "", shown,
+                 string[from + i] != 0 ? "..." : "");
 }
 
 void ktest_check_str(struct ktest *test, const struct ktest_site *site, const char *left,
                      const char *right, const char *format, ...)
 {
+    size_t alike = left != NULL && right != NULL ? common_bytes(left, right) : 0;
     test->check_count++;
-    if (strings_equal(left, right)) {
+    if (left == right || (left != NULL && right != NULL && left[alike] == right[alike])) {
         return;
     }
+    // Long strings are shown from a little before the place where they differ.
+    size_t from = alike > STRING_SHOWN_MAX / 2 ? alike - STRING_SHOWN_MAX / 4 : 0;
     char left_value[VALUE_MAX];
     char right_value[VALUE_MAX];
-    show_string(left_value, left);
-    show_string(right_value, right);
+    show_string(left_value, left, from);
+    show_string(right_value, right, from);
     struct failure failure = {"==", left_value, right_value};
     va_list arguments;
     va_start(arguments, format);

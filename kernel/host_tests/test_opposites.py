@@ -40,6 +40,9 @@ SENTENCES = {
     "skip_with_a_long_reason": ("error", "xxx..."),
     "skip_behind_a_failure": ("fail", "EXPECT one == 2: 1 against 2"),
     "every_kind_of_value": ("fail", "EXPECT five > 6"),
+    "strings_that_differ_far_behind": (
+        "fail", '"...3456789abcdefghijklmnopqrstuvwxyz and so on" against '
+                '"...3456789abcdefghijklmNopqrstuvwxyz and so on"'),
     "registers_are_told_apart": ("fail", "#UD"),
     "fault_in_exit_is_not_the_declared_one": ("fail", "after the declared end came another"),
     "a_suite_init_that_fails": ("error", "suite_init failed"),

@@ -185,6 +185,16 @@ KTEST(opposite, every_kind_of_value)
     KTEST_EXPECT_STREQ(test, "a\tb%~", longer_than_shown);
 }
 
+// Alike for longer than is shown.
+KTEST(opposite, strings_that_differ_far_behind)
+{
+    KTEST_EXPECT_STREQ(test,
+                       "0123456789012345678901234567890123456789012345678901234567890123456789"
+                       "abcdefghijklmnopqrstuvwxyz and so on",
+                       "0123456789012345678901234567890123456789012345678901234567890123456789"
+                       "abcdefghijklmNopqrstuvwxyz and so on");
+}
+
 KTEST(opposite, registers_are_told_apart)
 {
     KTEST_EXPECT_TRUE(test, true);

@@ -153,7 +153,8 @@ def test_none_of_several_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_p
     def hang() -> bool:
         children[:] = Path(f"/proc/{harness.pid}/task/{harness.pid}/children").read_text().split()
         said = [log.stat().st_size for log in folder.glob("*/protocol.log")]
-        return len(children) == 3 and len(said) == 3 and all(said)
+        has_fourth = (folder / "died").exists() and len(list(folder.glob("faultline-*"))) == 3
+        return has_fourth and len(children) == 3 and len(said) == 3 and all(said)
 
     wait_until(hang)
     harness.send_signal(number)

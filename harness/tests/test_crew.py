@@ -149,6 +149,13 @@ def test_none_of_several_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_p
          "alpha.*", "endings.takes_the*"],
         env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, text=True)
     children: List[str] = []
+    stats: List[str] = []
+
+    def is_at_rest() -> bool:
+        """The harness sleeps, and has used no CPU for ten looks: what it knows is written down."""
+        fields = Path(f"/proc/{harness.pid}/stat").read_text().rpartition(")")[2].split()
+        stats.append(" ".join([fields[0], *fields[11:13]]))
+        return len(stats) > 10 and set(stats[-10:]) == {stats[-1]} and stats[-1][0] == "S"
 
     def hang() -> bool:
         children[:] = Path(f"/proc/{harness.pid}/task/{harness.pid}/children").read_text().split()
@@ -156,7 +163,7 @@ def test_none_of_several_is_left_behind(kernel: Path, fake_qemu: FakeQemu, tmp_p
         has_fourth = (folder / "died").exists() and len(list(folder.glob("faultline-*"))) == 3
         return has_fourth and len(children) == 3 and len(said) == 3 and all(said)
 
-    wait_until(hang)
+    wait_until(lambda: is_at_rest() and hang())
     harness.send_signal(number)
     assert harness.wait(PATIENCE_SECONDS) in (cli.INTERRUPTED, -signal.SIGKILL)
     wait_until(lambda: not any(is_alive(int(child)) for child in children))

@@ -22,6 +22,11 @@ source      the lines around a failed check
 memory      what failed the last time
 durations   the slowest tests and boots
 symbolize   addresses to functions, files and lines
-report      terminal, JSON, JUnit, TAP: the only module that prints
-cli         options, exit statuses
+summary     what there is to tell of a whole run
+card        the failure card
+terminal    what people see: progress, cards, tables
+data        a run as data
+report      files for other programs: JSON, JUnit, TAP
+options     names and limits of the options
+cli         what the command does, exit statuses
 """

@@ -18,35 +18,32 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, FrozenSet, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, FrozenSet, List, Optional, Sequence, Tuple
 
 from . import report
+from .card import Cards
+from .data import run_data, test_data
 from .elf import Image
 from .machine import BootWay, Machine
 from .memory import Memory
-from .model import ROOT, Refusal, Speed, Test, Verdict
+from .model import ROOT, Refusal, Test, Verdict
+from .options import ANY_SEED, command_of, fixed_seed, parse, selecting
 from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
 from .selection import Shard, of_suites, select
+from .summary import Summary
+from .terminal import Terminal, complain, forget_stdout, list_tests
 
 if TYPE_CHECKING:
     from .runner import Runner
 
-OK, FAILED, USAGE, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 2, 5, 77, 99, 130
+OK, FAILED, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 5, 77, 99, 130
 
-COMMAND = "harness/run.py"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ANY_SEED = -1  # --shuffle without a value
 
 
 class Interrupted(BaseException):
     """One of SIGNALS came."""
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Refusal(f"{message[:1].upper()}{message[1:]} (see {COMMAND} --help).",
-                      status=USAGE)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -56,21 +53,21 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         sys.stdout.flush()
         return status
     except Refusal as refusal:
-        report.complain(str(refusal), refusal.log)
+        complain(str(refusal), refusal.log)
         return refusal.status
     except BrokenPipeError:
-        report.forget_stdout()
-        report.complain("nobody reads the standard output any more.")
+        forget_stdout()
+        complain("nobody reads the standard output any more.")
         return BROKEN
     except OSError as error:  # the disk is full, or a report's folder does not exist
-        report.complain(f"{error}.")
+        complain(f"{error}.")
         return BROKEN
     except Exception:  # Python's own status for this is 1, which says that a test failed
         import traceback
-        report.complain("This is a bug of the harness:", traceback.format_exc())
+        complain("This is a bug of the harness:", traceback.format_exc())
         return BROKEN
     except Interrupted:
-        report.complain("interrupted")
+        complain("interrupted")
         return INTERRUPTED
     finally:
         for number, handler in previous.items():
@@ -82,7 +79,7 @@ def _interrupt(number: int, frame: Optional[FrameType]) -> None:
 
 
 def _main(arguments: List[str]) -> int:
-    options = _parse(arguments)
+    options = parse(arguments)
     machine = _machine(options)
     if not options.list:
         machine.executable()
@@ -116,8 +113,8 @@ class Choice:
 
 
 def _choose(image: Image, machine: Machine, options: argparse.Namespace) -> Choice:
-    choice = Choice(in_order(_selected(image, options), _fixed_seed(options)),
-                    words=_selecting(options))
+    choice = Choice(in_order(_selected(image, options), fixed_seed(options)),
+                    words=selecting(options))
     if options.last_failed:
         choice = _only_failed(choice, Memory(machine.kernel).failed())
     return choice if options.shard is None else _only_shard(choice, options.shard)
@@ -165,171 +162,7 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
     raise Refusal(f"No {kind} matches{words or ' at all'}{why}.", status=NO_MATCH)
 
 
-def _fixed_seed(options: argparse.Namespace) -> Optional[int]:
-    return options.shuffle if options.shuffle != ANY_SEED else None
-
-
-# --- Options --------------------------------------------------------------------------------------
-
-
-def _parse(arguments: List[str]) -> argparse.Namespace:
-    parser = ArgumentParser(prog=COMMAND, allow_abbrev=False,
-                            description="Boots the kernel in QEMU and judges its tests.",
-                            epilog="Colours are for terminals; NO_COLOR and TERM=dumb turn them "
-                                   "off, FORCE_COLOR on in a pipe. Reports have none.")
-    _add_selection(parser)
-    _add_machine(parser)
-    _add_run(parser)
-    # argparse would take the next word for an optional value; here it stands behind a = only.
-    options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
-                                 for word in arguments])
-    _refuse_contradictions(parser, options)
-    return options
-
-
-def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) -> None:
-    stdouts = [name for name, is_used in (
-        ("--json -", options.json == "-"), ("--junit -", options.junit == "-"),
-        ("--tap", options.tap)) if is_used]
-    if len(stdouts) > 1:
-        parser.error(f"{' and '.join(stdouts)} would both write to the standard output")
-    if options.list and (options.tap or options.junit):
-        parser.error("--list boots nothing, so that there is no verdict to report")
-    if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
-        parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
-    is_repeated = options.repeat is not None or options.until_fail
-    if options.list and (is_repeated or options.bisect_order):
-        parser.error("--list boots nothing, so that nothing can be repeated or bisected")
-    if options.list and options.durations is not None:
-        parser.error("--list boots nothing, so that nothing takes any time")
-    if options.bisect_order:
-        others = [name for name, is_used in (
-            ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
-            ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
-            ("-x", options.stop), ("--durations", options.durations is not None),
-            ("--tap", options.tap), ("--junit", options.junit), ("--json", options.json))
-            if is_used]
-        if others:
-            parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
-                         f"without {others[0]}")
-
-
-def _add_selection(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("which tests")
-    group.add_argument("names", nargs="*", metavar="GLOB", help="same as --test GLOB")
-    group.add_argument("--test", action="append", default=[], metavar="GLOB",
-                       help="suite.name, or a name of any suite; * and ? are wildcards")
-    group.add_argument("--suite", action="append", default=[], metavar="GLOB",
-                       help="only tests of these suites, of those that --test selects")
-    group.add_argument("--speed", type=_speed, metavar="SPEED", default=Speed.VERY_SLOW,
-                       help="only tests up to this speed: normal, slow or very-slow (default)")
-    group.add_argument("--bench", action="store_true", help="the benchmarks instead of the tests")
-    group.add_argument("--last-failed", "--lf", action="store_true",
-                       help="only tests that failed or were in error when they ran last; all of "
-                            "the selected ones if there is none")
-    group.add_argument("--shard", type=_shard, metavar="I/N",
-                       help="the I-th of N parts of the selected tests, by their names; one that "
-                            "has none of them is well, and says so")
-    group.add_argument("--list", action="store_true", help="name the tests, without booting")
-    group.add_argument("--build-dir", type=Path, default=ROOT / "build", metavar="DIR",
-                       help="default: build")
-    group.add_argument("--no-build", dest="build", action="store_false",
-                       help="take the kernel as it is")
-    group.add_argument("--kernel", type=Path, metavar="ELF", help="default: DIR/faultline.elf")
-    group.add_argument("--iso", type=Path, metavar="ISO", help="default: DIR/faultline.iso")
-
-
-def _add_machine(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("the machine")
-    group.add_argument("--qemu", default="qemu-system-x86_64", metavar="PATH")
-    group.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
-    group.add_argument("--boot", choices=[way.value for way in BootWay], default="direct")
-    group.add_argument("--machine", default="", metavar="NAME",
-                       help="default: a PC with no more than the tests need")
-    group.add_argument("--cpu", default="max", metavar="NAME")
-    group.add_argument("--memory", default="128M", metavar="SIZE")
-    group.add_argument("--qemu-arg", action="append", default=[], metavar="ARG",
-                       help="appended to QEMU's command line")
-    group.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
-                       help="for each test, and for each step between them; default: 10")
-
-
-def _add_run(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("the run and its reports")
-    group.add_argument("--isolate", choices=("boot", "none"), default="none",
-                       help="a boot for each test, or one for all that allow it (default)")
-    group.add_argument("-j", dest="jobs", type=_jobs, default=1, metavar="N",
-                       help="so many boots side by side, where they do not depend on each other; "
-                            "the reports are the same; default: 1")
-    group.add_argument("--allow-skip", metavar="GLOB", action="append", default=[],
-                       help="tests that may skip themselves here: else that is an error")
-    group.add_argument("--shuffle", type=_seed, metavar="[=SEED]",
-                       help="in the order of this seed; without one, of a new seed each round")
-    group.add_argument("--repeat", type=_rounds, metavar="N", help="so many rounds")
-    group.add_argument("--until-fail", action="store_true",
-                       help="rounds until a test fails, but no more than --repeat says")
-    group.add_argument("--bisect-order", action="store_true",
-                       help="find the tests that make another one fail behind them")
-    group.add_argument("-x", dest="stop", action="store_true", help="stop after the first failure")
-    group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
-    group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
-    group.add_argument("--tap", action="store_true", help="TAP on the standard output")
-    group.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
-    group.add_argument("--durations", type=_rows, metavar="N",
-                       help="the N slowest tests and boots; 0: all of them")
-    group.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return seconds
-
-
-def _seed(text: str) -> int:
-    if not text:
-        return ANY_SEED
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
-        raise argparse.ArgumentTypeError(f"{text} is not a seed: 0 to 2^64-1")
-    return int(text)
-
-
-def _rounds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
-    return int(text)
-
-
-def _jobs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 256):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of boots: 1 to 256")
-    return int(text)
-
-
-def _rows(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of lines: 0 to 1,000,000")
-    return int(text)
-
-
-def _shard(text: str) -> Shard:
-    words = text.split("/")
-    if len(words) == 2 and all(word.isascii() and word.isdigit() for word in words):
-        number, count = map(int, words)
-        if 0 < number <= count <= 1_000_000:
-            return Shard(number, count)
-    raise argparse.ArgumentTypeError(f"{text} is not a shard: I/N, such as 1/3")
-
-
-def _speed(text: str) -> Speed:
-    for speed in Speed:
-        if speed.word == text:
-            return speed
-    raise argparse.ArgumentTypeError(f"{text} is none of normal, slow and very-slow")
+# --- What the options stand for -------------------------------------------------------------------
 
 
 def _machine(options: argparse.Namespace) -> Machine:
@@ -356,11 +189,11 @@ def _load(kernel: Path) -> Image:
 def _list(choice: Choice, options: argparse.Namespace) -> int:
     tests = choice.tests
     if choice.remark:
-        report.complain(choice.remark)
+        complain(choice.remark)
     if options.json:
-        report.write_json([report.test_data(test) for test in tests], options.json)
+        report.write_json([test_data(test) for test in tests], options.json)
     if options.json != "-":
-        report.list_tests(tests, options.verbose)
+        list_tests(tests, options.verbose)
     return OK
 
 
@@ -375,7 +208,7 @@ def _runner(image: Image, machine: Machine, options: argparse.Namespace,
 def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
     from .bisection import Bisection
     seed = random_seed() if options.shuffle == ANY_SEED else options.shuffle
-    terminal = report.Terminal(sys.stdout, options.verbose)
+    terminal = Terminal(sys.stdout, options.verbose)
     runner = _runner(image, machine, options, stops_at_failure=False)
     probe = _runner(image, machine, options, stops_at_failure=False)
     terminal.remark(choice.remark)
@@ -387,9 +220,9 @@ def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Na
     bisection = Bisection(
         lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
     conclusion = bisection.find(results)
-    command = _command(options)
+    command = command_of(options)
     if conclusion.result is not None:
-        cards = report.Cards(image, options.verbose, command, choice.words)
+        cards = Cards(image, options.verbose, command, choice.words)
         terminal.cards([conclusion.result], cards)
     terminal.conclude(conclusion, [*command, *shuffle_words(seed)])
     if conclusion.result is None:
@@ -412,11 +245,11 @@ class Session:
         is_endless = options.until_fail and options.repeat is None
         self._plan = Plan(None if is_endless else options.repeat or 1,
                           options.until_fail or options.stop, options.shuffle is not None,
-                          _fixed_seed(options))
-        self._cards = report.Cards(image, options.verbose, _command(options), choice.words)
+                          fixed_seed(options))
+        self._cards = Cards(image, options.verbose, command_of(options), choice.words)
         self._started = time.monotonic()
         is_stdout_taken = "-" in (options.json, options.junit)
-        self._terminal = report.Terminal(sys.stderr if is_stdout_taken else sys.stdout,
+        self._terminal = Terminal(sys.stderr if is_stdout_taken else sys.stdout,
                                          options.verbose, is_quiet=options.tap)
 
     def run(self) -> int:
@@ -455,23 +288,23 @@ class Session:
                 self._write_files(self._summary(is_complete=False))
         self._tally.close(self._runner.results, seed, time.monotonic() - started)
 
-    def _summary(self, is_complete: bool) -> report.Summary:
+    def _summary(self, is_complete: bool) -> Summary:
         place = {test: index for index, test in enumerate(self._tests)}
         results = sorted(self._tally.results, key=lambda result: place[result.test])
-        return report.Summary(tuple(results), len(self._tests), self._runner.boots,
+        return Summary(tuple(results), len(self._tests), self._runner.boots,
                               time.monotonic() - self._started, self._image.build_id,
                               str(self._machine.kernel), is_complete, tuple(self._tally.rounds),
                               self._tally.flaky, self._choice.remark)
 
-    def _write_files(self, summary: report.Summary) -> None:
+    def _write_files(self, summary: Summary) -> None:
         if self._options.json not in ("", "-"):
-            report.write_json(report.run_data(summary), self._options.json)
+            report.write_json(run_data(summary), self._options.json)
         if self._options.junit not in ("", "-"):
             report.write_junit(summary, self._cards, self._options.junit)
 
-    def _write_output(self, summary: report.Summary) -> None:
+    def _write_output(self, summary: Summary) -> None:
         if self._options.json == "-":
-            report.write_json(report.run_data(summary), "-")
+            report.write_json(run_data(summary), "-")
         if self._options.junit == "-":
             report.write_junit(summary, self._cards, "-")
         if self._options.tap:
@@ -483,7 +316,7 @@ class Session:
         self._terminal.end(summary)
 
 
-def exit_status(summary: report.Summary, is_tap: bool) -> int:
+def exit_status(summary: Summary, is_tap: bool) -> int:
     verdicts = {result.verdict for result in summary.results}
     if not summary.is_complete:
         return INTERRUPTED
@@ -496,29 +329,6 @@ def exit_status(summary: report.Summary, is_tap: bool) -> int:
     if Verdict.PASS in verdicts or is_tap:  # to Meson, 77 is an error of a TAP test
         return OK
     return ALL_SKIPPED
-
-
-def _command(options: argparse.Namespace) -> List[str]:
-    """What makes the same machine again, up to the tests."""
-    defaults = {"boot": "direct", "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
-                "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
-                "iso": None, "timeout": 10.0}
-    words = [COMMAND]
-    for name, default in defaults.items():
-        value = getattr(options, name)
-        if value != default:
-            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float)
-                      else str(value)]
-    words += ["--bench"] if options.bench else []
-    return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
-
-
-def _selecting(options: argparse.Namespace) -> Tuple[str, ...]:
-    """What selects the same tests again."""
-    words = [word for glob in options.suite for word in ("--suite", glob)]
-    words += [word for glob in (*options.test, *options.names) for word in ("--test", glob)]
-    is_any = options.speed is Speed.VERY_SLOW
-    return (*words, *(() if is_any else ("--speed", options.speed.word)))
 
 
 def _how(machine: Machine, choice: Choice) -> str:

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
-from .evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, STATUS_RESTART, Ending,
+from .evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, STATUS_RESTART,
                        Evidence, Judgement, Record, Result, Stop, collect, only)
 from .model import Difference, Finding, Trouble, Verdict
 from .protocol import (Broken, Event, Fault, Hang, OrderAnswered, Panic, Planned, Refused, Restart,

@@ -212,8 +212,9 @@ class Runner:
         except QemuError as error:
             watch.ending, log = Ending(status=1), f"{error}\n{error.log}"
         evidence = Evidence(
-            expected=boot.tests, registered=len(self._image.tests), build_id=self._image.build_id or "none",
-            nonce=nonce, events=tuple(watch.events), ending=watch.ending,
+            expected=boot.tests, registered=len(self._image.tests),
+            build_id=self._image.build_id or "none", nonce=nonce, events=tuple(watch.events),
+            ending=watch.ending,
             symbol_names=lambda address: self._image.symbols.names(address),
             seed=self._seed, facts=boot.facts, greeted_version=watch.greeted_version,
             may_skip=self._may_skip(boot), timeout=self._settings.timeout, waited=watch.waited,

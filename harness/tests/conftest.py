@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from judge.elf import Image
 from judge.model import OutcomeKind, Test
-from judge.report import test_data
+from judge.data import test_data
 
 HERE = Path(__file__).parent
 

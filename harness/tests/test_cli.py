@@ -11,7 +11,7 @@ from typing import Callable, List
 import pytest
 
 import run
-from judge import cli
+from judge import cli, options
 from tests.conftest import FLAGS, HERE
 from tests.proves import proves
 
@@ -36,7 +36,7 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--boot", "grub", "--machine", "microvm,acpi=off"], "a microvm has no drive"),
     (["--tes=x"], "Unrecognized arguments: --tes=x")])
 def test_wrong_usage_is_a_sentence(arguments: List[str], words: str, capsys: Capture) -> None:
-    assert cli.main(arguments) == cli.USAGE
+    assert cli.main(arguments) == options.USAGE
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
 
@@ -208,7 +208,7 @@ def test_it_runs_from_any_folder(kernel: Path, tmp_path: Path) -> None:
     (["--bisect-order", "--json", "-"], "it goes without --json"),
     (["--bisect-order", "--bench"], "it goes without --bench")])
 def test_what_does_not_go_together(arguments: List[str], words: str, capsys: Capture) -> None:
-    assert cli.main(arguments) == cli.USAGE
+    assert cli.main(arguments) == options.USAGE
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
 

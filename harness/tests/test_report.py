@@ -14,11 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge import cli, report, watch
+from judge.card import Cards
+from judge.data import run_data
 from judge.elf import Image
 from judge.evidence import Record, Result
 from judge.model import Cause, Encore, Finding, Scene, Test, Verdict
 from judge.protocol import Armed, Note, Param
 from judge.reset import read_traps
+from judge.summary import Summary, clean
+from judge.terminal import Terminal, wants_color
 from tests.proves import proves
 
 FakeQemu = Callable[[str], str]
@@ -31,19 +35,19 @@ def result(sentence: str, verdict: Verdict = Verdict.FAIL, console: str = "") ->
                   Scene(1, ("qemu",), "/tmp/run", console))
 
 
-def summary(*results: Result) -> report.Summary:
-    return report.Summary(results, len(results), 1, 0.5)
+def summary(*results: Result) -> Summary:
+    return Summary(results, len(results), 1, 0.5)
 
 
-def cards(image: Image) -> report.Cards:
-    return report.Cards(image, True, ["harness/run.py"], [])
+def cards(image: Image) -> Cards:
+    return Cards(image, True, ["harness/run.py"], [])
 
 
 @given(sentence=st.text())
 def test_junit_is_valid_xml_whatever_the_guest_says(image: Image, sentence: str) -> None:
     text = report.junit_text(summary(result(sentence)), cards(image))
     failure = ElementTree.fromstring(text).find("testsuite/testcase/failure")
-    assert failure is not None and failure.get("message") == report.clean(sentence)
+    assert failure is not None and failure.get("message") == clean(sentence)
 
 
 @proves("4.1.7")
@@ -72,7 +76,7 @@ def test_tap_is_flat_whatever_the_guest_says(image: Image, sentence: str) -> Non
 @given(text=st.text())
 def test_no_control_character_reaches_the_terminal(image: Image, text: str) -> None:
     stream = io.StringIO()
-    terminal = report.Terminal(stream, is_verbose=True)
+    terminal = Terminal(stream, is_verbose=True)
     terminal.progress([result(text)])
     terminal.cards([result(text, console=text)], cards(image))
     assert all(each.isprintable() or each == "\n" for each in stream.getvalue())
@@ -92,7 +96,7 @@ class Tty(io.StringIO):
 def test_color(stream: io.StringIO, variables: str, has_color: bool,
                monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, variables)
-    assert report.wants_color(stream) is has_color
+    assert wants_color(stream) is has_color
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, variables: str) -> None:
@@ -107,7 +111,7 @@ def test_what_is_colored(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdict words and the headline of a card, whose text can't bring escapes of its own."""
     set_environment(monkeypatch, "")
     stream = Tty()
-    terminal = report.Terminal(stream, is_verbose=True)
+    terminal = Terminal(stream, is_verbose=True)
     terminal.progress([result("", Verdict.PASS)])
     terminal.cards([result("it \x1b[5mblinks")], cards(image))
     terminal.end(summary(result("x")))
@@ -120,7 +124,7 @@ def test_what_is_colored(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reports_have_no_color(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, "FORCE_COLOR=1")
     whole = summary(result("x"))
-    texts = [report.junit_text(whole, cards(image)), str(report.run_data(whole)),
+    texts = [report.junit_text(whole, cards(image)), str(run_data(whole)),
              *report.tap_lines(whole.results, cards(image))]
     assert not any("\x1b" in text for text in texts)
 
@@ -211,7 +215,7 @@ def test_one_card_for_a_boot(kernel: Path, fake_qemu: FakeQemu, capsys: Capture)
 def test_one_card_for_all_that_never_ran(image: Image) -> None:
     stream = io.StringIO()
     found = [replace(result("not run"), scene=None, test=Test("s", name)) for name in "abc"]
-    report.Terminal(stream).cards(found, cards(image))
+    Terminal(stream).cards(found, cards(image))
     assert stream.getvalue().startswith("\nFAIL s.a and 2 others: not run\n")
     assert stream.getvalue().count("not run") == 1
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge import cli
+from judge import cli, options
 from judge.model import Test
 from judge.selection import Shard
 
@@ -39,7 +39,7 @@ def test_shards_are_the_same_on_every_machine() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "1/2/3", "a/b", "1/²"])
 def test_what_is_not_a_shard(text: str, capsys: Capture) -> None:
-    assert cli.main(["--shard", text]) == cli.USAGE
+    assert cli.main(["--shard", text]) == options.USAGE
     assert "is not a shard: I/N, such as 1/3" in capsys.readouterr().err
 
 

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""The options: their names, their limits, what contradicts what, and how to write them again."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import List, NoReturn, Optional, Tuple
+
+from .machine import BootWay
+from .model import ROOT, Refusal, Speed
+from .selection import Shard
+
+USAGE = 2  # the exit status
+
+COMMAND = "harness/run.py"
+ANY_SEED = -1  # --shuffle without a value
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refusal(f"{message[:1].upper()}{message[1:]} (see {COMMAND} --help).",
+                      status=USAGE)
+
+
+def parse(arguments: List[str]) -> argparse.Namespace:
+    parser = ArgumentParser(prog=COMMAND, allow_abbrev=False,
+                            description="Boots the kernel in QEMU and judges its tests.",
+                            epilog="Colours are for terminals; NO_COLOR and TERM=dumb turn them "
+                                   "off, FORCE_COLOR on in a pipe. Reports have none.")
+    _add_selection(parser)
+    _add_machine(parser)
+    _add_run(parser)
+    # argparse would take the next word for an optional value; here it stands behind a = only.
+    options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
+                                 for word in arguments])
+    _refuse_contradictions(parser, options)
+    return options
+
+
+def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) -> None:
+    stdouts = [name for name, is_used in (
+        ("--json -", options.json == "-"), ("--junit -", options.junit == "-"),
+        ("--tap", options.tap)) if is_used]
+    if len(stdouts) > 1:
+        parser.error(f"{' and '.join(stdouts)} would both write to the standard output")
+    if options.list and (options.tap or options.junit):
+        parser.error("--list boots nothing, so that there is no verdict to report")
+    if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
+        parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
+    is_repeated = options.repeat is not None or options.until_fail
+    if options.list and (is_repeated or options.bisect_order):
+        parser.error("--list boots nothing, so that nothing can be repeated or bisected")
+    if options.list and options.durations is not None:
+        parser.error("--list boots nothing, so that nothing takes any time")
+    if options.bisect_order:
+        others = [name for name, is_used in (
+            ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
+            ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
+            ("-x", options.stop), ("--durations", options.durations is not None),
+            ("--tap", options.tap), ("--junit", options.junit), ("--json", options.json))
+            if is_used]
+        if others:
+            parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
+                         f"without {others[0]}")
+
+
+def _add_selection(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("which tests")
+    group.add_argument("names", nargs="*", metavar="GLOB", help="same as --test GLOB")
+    group.add_argument("--test", action="append", default=[], metavar="GLOB",
+                       help="suite.name, or a name of any suite; * and ? are wildcards")
+    group.add_argument("--suite", action="append", default=[], metavar="GLOB",
+                       help="only tests of these suites, of those that --test selects")
+    group.add_argument("--speed", type=_speed, metavar="SPEED", default=Speed.VERY_SLOW,
+                       help="only tests up to this speed: normal, slow or very-slow (default)")
+    group.add_argument("--bench", action="store_true", help="the benchmarks instead of the tests")
+    group.add_argument("--last-failed", "--lf", action="store_true",
+                       help="only tests that failed or were in error when they ran last; all of "
+                            "the selected ones if there is none")
+    group.add_argument("--shard", type=_shard, metavar="I/N",
+                       help="the I-th of N parts of the selected tests, by their names; one that "
+                            "has none of them is well, and says so")
+    group.add_argument("--list", action="store_true", help="name the tests, without booting")
+    group.add_argument("--build-dir", type=Path, default=ROOT / "build", metavar="DIR",
+                       help="default: build")
+    group.add_argument("--no-build", dest="build", action="store_false",
+                       help="take the kernel as it is")
+    group.add_argument("--kernel", type=Path, metavar="ELF", help="default: DIR/faultline.elf")
+    group.add_argument("--iso", type=Path, metavar="ISO", help="default: DIR/faultline.iso")
+
+
+def _add_machine(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("the machine")
+    group.add_argument("--qemu", default="qemu-system-x86_64", metavar="PATH")
+    group.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
+    group.add_argument("--boot", choices=[way.value for way in BootWay], default="direct")
+    group.add_argument("--machine", default="", metavar="NAME",
+                       help="default: a PC with no more than the tests need")
+    group.add_argument("--cpu", default="max", metavar="NAME")
+    group.add_argument("--memory", default="128M", metavar="SIZE")
+    group.add_argument("--qemu-arg", action="append", default=[], metavar="ARG",
+                       help="appended to QEMU's command line")
+    group.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
+                       help="for each test, and for each step between them; default: 10")
+
+
+def _add_run(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("the run and its reports")
+    group.add_argument("--isolate", choices=("boot", "none"), default="none",
+                       help="a boot for each test, or one for all that allow it (default)")
+    group.add_argument("-j", dest="jobs", type=_jobs, default=1, metavar="N",
+                       help="so many boots side by side, where they do not depend on each other; "
+                            "the reports are the same; default: 1")
+    group.add_argument("--allow-skip", metavar="GLOB", action="append", default=[],
+                       help="tests that may skip themselves here: else that is an error")
+    group.add_argument("--shuffle", type=_seed, metavar="[=SEED]",
+                       help="in the order of this seed; without one, of a new seed each round")
+    group.add_argument("--repeat", type=_rounds, metavar="N", help="so many rounds")
+    group.add_argument("--until-fail", action="store_true",
+                       help="rounds until a test fails, but no more than --repeat says")
+    group.add_argument("--bisect-order", action="store_true",
+                       help="find the tests that make another one fail behind them")
+    group.add_argument("-x", dest="stop", action="store_true", help="stop after the first failure")
+    group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
+    group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
+    group.add_argument("--tap", action="store_true", help="TAP on the standard output")
+    group.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
+    group.add_argument("--durations", type=_rows, metavar="N",
+                       help="the N slowest tests and boots; 0: all of them")
+    group.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return seconds
+
+
+def _seed(text: str) -> int:
+    if not text:
+        return ANY_SEED
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
+        raise argparse.ArgumentTypeError(f"{text} is not a seed: 0 to 2^64-1")
+    return int(text)
+
+
+def _rounds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 256):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of boots: 1 to 256")
+    return int(text)
+
+
+def _rows(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of lines: 0 to 1,000,000")
+    return int(text)
+
+
+def _shard(text: str) -> Shard:
+    words = text.split("/")
+    if len(words) == 2 and all(word.isascii() and word.isdigit() for word in words):
+        number, count = map(int, words)
+        if 0 < number <= count <= 1_000_000:
+            return Shard(number, count)
+    raise argparse.ArgumentTypeError(f"{text} is not a shard: I/N, such as 1/3")
+
+
+def _speed(text: str) -> Speed:
+    for speed in Speed:
+        if speed.word == text:
+            return speed
+    raise argparse.ArgumentTypeError(f"{text} is none of normal, slow and very-slow")
+
+
+# --- The same again -------------------------------------------------------------------------------
+
+
+def fixed_seed(options: argparse.Namespace) -> Optional[int]:
+    return options.shuffle if options.shuffle != ANY_SEED else None
+
+
+def command_of(options: argparse.Namespace) -> List[str]:
+    """What makes the same machine again, up to the tests."""
+    defaults = {"boot": "direct", "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
+                "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
+                "iso": None, "timeout": 10.0}
+    words = [COMMAND]
+    for name, default in defaults.items():
+        value = getattr(options, name)
+        if value != default:
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float)
+                      else str(value)]
+    words += ["--bench"] if options.bench else []
+    return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
+
+
+def selecting(options: argparse.Namespace) -> Tuple[str, ...]:
+    """What selects the same tests again."""
+    words = [word for glob in options.suite for word in ("--suite", glob)]
+    words += [word for glob in (*options.test, *options.names) for word in ("--test", glob)]
+    is_any = options.speed is Speed.VERY_SLOW
+    return (*words, *(() if is_any else ("--speed", options.speed.word)))

@@ -9,6 +9,7 @@
 #include "arch/x86_64/idt.h"
 #include "arch/x86_64/msr.h"
 #include "arch/x86_64/trap.h"
+#include "debug/symbols.h"
 #include "drivers/pic_8259.h"
 #include "lib/bits.h"
 #include "lib/format.h"
@@ -347,7 +348,9 @@ static enum ktest_invariant_state check_locks(char *difference_out, size_t size_
     struct text_buffer difference = {difference_out, size_bytes, 0};
     text_append(&difference, "%u held, were %u:", held_count, saved_held_count);
     for (unsigned i = saved_held_count; i < held_count; i++) {
-        text_append(&difference, " %s", spinlock_held(i)->name);
+        const struct spinlock *lock = spinlock_held(i);
+        text_append(&difference, "%s %s, taken in %s at %#lx", i > saved_held_count ? "," : "",
+                    lock->name, symbol_caller(lock->taken_at), lock->taken_at);
     }
     spinlock_abandon(saved_held_count);
     return held_count > saved_held_count ? KTEST_RESTORED : KTEST_DAMAGED;

@@ -303,7 +303,10 @@ KTEST(invariants, locks_are_released_and_named)
     static struct spinlock lock = SPINLOCK("left", LOCK_RANK_TEST);
     (void)spinlock_lock(&lock);
     KTEST_EXPECT_EQ(test, check("locks"), KTEST_RESTORED);
-    KTEST_EXPECT_STREQ(test, difference, "1 held, were 0: left");
+    char expected[sizeof(difference)];
+    format_buffer(expected, sizeof(expected), "1 held, were 0: left, taken in %s at %#lx",
+                  "ktest_run_invariants__locks_are_released_and_named", lock.taken_at);
+    KTEST_EXPECT_STREQ(test, difference, expected);
     KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
 }
 

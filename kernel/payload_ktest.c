@@ -13,6 +13,7 @@
 #include "debug/backtrace.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "debug/symbols.h"
 #include "drivers/nmi_timer.h"
 #include "drivers/uart_16550.h"
 #include "ktest_invariants.h"
@@ -24,6 +25,7 @@
 #define DEBUG_EXIT_PORT 0xf4
 
 #define STATE_REGISTERS 18
+#define CONSOLE_BYTES 512
 
 static struct uart com2;
 static trap_handler_t *unhandled_before;
@@ -91,7 +93,8 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
     struct text_buffer released = {recovery_out->released, sizeof(recovery_out->released), 0};
     const struct spinlock *lock = NULL;
     for (unsigned i = keep_count; (lock = spinlock_held(i)) != NULL; i++) {
-        text_append(&released, "%slock %s", i > keep_count ? ", " : "", lock->name);
+        text_append(&released, "%slock %s, taken in %s at %#lx", i > keep_count ? ", " : "",
+                    lock->name, symbol_caller(lock->taken_at), lock->taken_at);
         if (spinlock_guards_state(lock)) {
             recovery_out->distrust = "the holder of a lock died in the middle of a change";
         }
@@ -146,6 +149,51 @@ void ktest_port_describe(const struct ktest_fault *fault, char *text_out, size_t
 {
     exception_describe(text_out, size_bytes, (uint8_t)fault->vector, fault->error, fault->address);
 }
+
+bool ktest_port_awaits(char *text_out, size_t size_bytes)
+{
+    const struct spinlock *lock = spinlock_awaited();
+    if (lock == NULL) {
+        return false;
+    }
+    format_buffer(text_out, size_bytes, "lock %s, taken in %s at %#lx", lock->name,
+                  symbol_caller(lock->taken_at), lock->taken_at);
+    return true;
+}
+
+// --- The console --------------------------------------------------------------------------------
+
+// The end of what was printed since it was last asked for, in a ring.
+static struct {
+    char bytes[CONSOLE_BYTES];
+    size_t count; // of all that came
+} overheard;
+
+static void overhear(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    if (panic_is_active()) { // what it prints is reported in another way
+        return;
+    }
+    for (size_t i = 0; i < size_bytes; i++) {
+        overheard.bytes[overheard.count++ % CONSOLE_BYTES] = bytes[i];
+    }
+}
+
+static const struct writer eavesdropper = {.write = overhear};
+
+size_t ktest_port_console(char *text_out, size_t size_bytes)
+{
+    size_t count = overheard.count < CONSOLE_BYTES ? overheard.count : CONSOLE_BYTES;
+    count = count < size_bytes ? count : size_bytes;
+    for (size_t i = 0; i < count; i++) {
+        text_out[i] = overheard.bytes[(overheard.count - count + i) % CONSOLE_BYTES];
+    }
+    overheard.count = 0;
+    return count;
+}
+
+// --- Traps --------------------------------------------------------------------------------------
 
 static struct ktest_fault fault_of(const struct trap_frame *frame)
 {
@@ -225,6 +273,7 @@ void payload_run(void)
         port_write32(DEBUG_EXIT_PORT, KTEST_EXIT_ERROR);
         cpu_halt_forever();
     }
+    log_add_console(&eavesdropper);
     panic_set_hook(on_panic);
     trap_set_handler(VECTOR_NMI, on_nmi);
     nmi_accept_from_outside();

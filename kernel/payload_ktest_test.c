@@ -3,10 +3,16 @@
 // This kernel's half of ktest. The watchdog has the timer in the test's hand: it waits in steps, as
 // the timer can't wait longer than one, and comes again when it has come at a bad time.
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/trap.h"
+#include "debug/log.h"
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
+#include "lib/format.h"
+#include "lib/panic.h"
+#include "lib/string.h"
 #include "port.h"
 #include "stream.h"
+#include "sync/spinlock.h"
 
 static uint32_t steps[4];
 static size_t step_count;
@@ -64,4 +70,84 @@ KTEST(ktest_port, writing_code_changes_neither_interrupts_nor_write_protection)
     KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
     KTEST_EXPECT_EQ(test, cpu_read_cr0() & CR0_WP, CR0_WP);
     KTEST_EXPECT_EQ(test, ktest_port_cycles(), 0);
+}
+
+// --- The console --------------------------------------------------------------------------------
+
+static char heard[600];
+
+static const char *take_console(size_t size_bytes)
+{
+    size_t count = ktest_port_console(heard, size_bytes);
+    heard[count] = 0;
+    return heard;
+}
+
+KTEST(console, text_is_taken_once)
+{
+    (void)take_console(0);
+    println("one");
+    print("%d", 2);
+    KTEST_EXPECT_STREQ(test, take_console(512), "one\n2");
+    KTEST_EXPECT_STREQ(test, take_console(512), "");
+}
+
+KTEST(console, end_of_a_long_text_is_kept)
+{
+    println("this comes first");
+    for (int i = 0; i < 512; i++) {
+        print("%d", i % 10);
+    }
+    print("x");
+    take_console(512);
+    KTEST_EXPECT_EQ(test, strlen(heard), 512);
+    KTEST_EXPECT_MEMEQ(test, heard, "123456789012", 12);
+    KTEST_EXPECT_STREQ(test, &heard[508], "901x");
+}
+
+KTEST(console, no_more_is_taken_than_there_is_room_for)
+{
+    (void)take_console(0);
+    print("12345");
+    KTEST_EXPECT_STREQ(test, take_console(3), "345");
+}
+
+// What a panic prints is in its own report.
+KTEST(console, panic_is_left_out)
+{
+    (void)take_console(0);
+    println("before");
+    KTEST_EXPECT_PANIC(test, "as planned", panic("as planned"));
+    print("behind");
+    KTEST_EXPECT_STREQ(test, take_console(512), "before\nbehind");
+}
+
+// --- What a hang waits for ----------------------------------------------------------------------
+
+static struct spinlock contended = SPINLOCK("contended", LOCK_RANK_TEST);
+static char awaited[KTEST_TEXT_MAX];
+
+// Comes in the middle of the wait, and gives the lock back as another CPU would.
+static void give_back(struct trap_frame *frame)
+{
+    (void)frame;
+    (void)ktest_port_awaits(awaited, sizeof(awaited));
+    __atomic_store_n(&contended.is_locked, false, __ATOMIC_RELEASE);
+}
+
+KTEST(watchdog, lock_that_is_waited_for_has_a_name)
+{
+    KTEST_EXPECT_FALSE(test, ktest_port_awaits(awaited, sizeof(awaited)));
+    spinlock_unlock(&contended, spinlock_lock(&contended));
+    contended.is_locked = true;
+    char expected[KTEST_TEXT_MAX];
+    format_buffer(expected, sizeof(expected), "lock contended, taken in %s at %#lx",
+                  "ktest_run_watchdog__lock_that_is_waited_for_has_a_name", contended.taken_at);
+    trap_handler_t *before = trap_set_handler(VECTOR_NMI, give_back);
+    nmi_timer_start(1);
+    irq_state_t state = spinlock_lock(&contended);
+    trap_set_handler(VECTOR_NMI, before);
+    spinlock_unlock(&contended, state);
+    KTEST_EXPECT_STREQ(test, awaited, expected);
+    KTEST_EXPECT_FALSE(test, ktest_port_awaits(awaited, sizeof(awaited)));
 }

@@ -221,6 +221,10 @@ void ktest_on_overdue(const struct ktest_fault *where)
         ktest_abandon(test, KTEST_ENDING_FAULTED);
     }
     report_hang(test, where);
+    char awaited[KTEST_TEXT_MAX];
+    if (ktest_port_awaits(awaited, sizeof(awaited))) {
+        ktest_note(test, "it waits for %s", awaited);
+    }
     test->is_as_declared = declared_outcome(test, KTEST_OUTCOME_HANG) != NULL;
     ktest_format(test->event, sizeof(test->event), "hang: still running after %llu ms, at 0x%llx",
                  (unsigned long long)test->timeout_ms, (unsigned long long)where->rip);

@@ -88,6 +88,10 @@ const struct ktest_invariant *const *ktest_port_invariants(void);
 // Overwrites code, whatever its page allows. Default: writes.
 void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes);
 
+// Takes the last bytes that the kernel has printed on its console since the call before, without the
+// report of a panic; returns how many. Default: none are known.
+size_t ktest_port_console(char *text_out, size_t size_bytes);
+
 struct ktest_register {
     const char *name;
     uint64_t value;
@@ -109,6 +113,10 @@ struct ktest_machine_state ktest_port_inspect(const void *frame);
 
 // The fault in words: "page fault #PF: write to 0x1000, which is not mapped". Default: its numbers.
 void ktest_port_describe(const struct ktest_fault *fault, char *text_out, size_t size_bytes);
+
+// What a test waits for that the watchdog found running: "lock log, taken in log_write". Default:
+// false, nothing is known.
+bool ktest_port_awaits(char *text_out, size_t size_bytes);
 
 // --- To be called ------------------------------------------------------------------------------
 

@@ -65,6 +65,20 @@ WEAK void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes
     }
 }
 
+WEAK size_t ktest_port_console(char *text_out, size_t size_bytes)
+{
+    (void)text_out;
+    (void)size_bytes;
+    return 0;
+}
+
+WEAK bool ktest_port_awaits(char *text_out, size_t size_bytes)
+{
+    (void)text_out;
+    (void)size_bytes;
+    return false;
+}
+
 WEAK struct ktest_machine_state ktest_port_inspect(const void *frame)
 {
     (void)frame;

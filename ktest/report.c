@@ -8,6 +8,8 @@
 #include "stream.h"
 
 #define NOTES_MAX 20
+#define CONSOLE_BYTES 512
+#define CONSOLE_LINES 8
 
 static const char *const verdict_names[] = {
     [KTEST_VERDICT_PASS] = "pass",
@@ -87,8 +89,43 @@ static void stream_full_name(const struct ktest *test)
     stream_name(test);
 }
 
+// Where the last CONSOLE_LINES lines of a text begin.
+static size_t last_lines(const char *text, size_t size_bytes)
+{
+    size_t line_count = 0;
+    for (size_t at = size_bytes; at > 0; at--) {
+        bool ends_line = at < size_bytes && text[at - 1] == '\n';
+        line_count += ends_line;
+        if (line_count == CONSOLE_LINES) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+// What the test has printed, for whoever looks into its failure.
+static void report_console(void)
+{
+    static char text[CONSOLE_BYTES + 1];
+    size_t size_bytes = ktest_port_console(text, CONSOLE_BYTES);
+    text[size_bytes] = 0;
+    for (size_t at = last_lines(text, size_bytes); at < size_bytes;) {
+        size_t end = at;
+        while (end < size_bytes && text[end] != '\n') {
+            end++;
+        }
+        text[end] = 0;
+        stream_begin("    #:ktest_console");
+        stream_field("text", &text[at]);
+        stream_end();
+        at = end + 1;
+    }
+}
+
 void report_begin(const struct ktest *test)
 {
+    char nothing;
+    (void)ktest_port_console(&nothing, 0); // what came before is not the test's
     stream_begin("    #:ktest_begin test=");
     stream_full_name(test);
     stream_end();
@@ -113,6 +150,9 @@ void report_end(const struct ktest *test, uint64_t number, uint64_t cycles)
 {
     bool is_ok = test->verdict <= KTEST_VERDICT_SKIP;
     const char *reason = test->verdict == KTEST_VERDICT_PASS ? "" : test->reason;
+    if (!is_ok) {
+        report_console();
+    }
     stream_begin("    #:ktest_end test=");
     stream_full_name(test);
     stream_field("verdict", verdict_names[test->verdict]);

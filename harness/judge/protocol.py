@@ -43,6 +43,7 @@ KEYS: Mapping[str, Tuple[str, ...]] = {
     "hang": ("timeout_ms", "rip", "rsp", "rflags"),
     "backtrace": ("pcs",),
     "note": ("text",),
+    "console": ("text",),
     "bench": ("turns", "samples", "min", "median", "p90", "max"),
     "end": ("test", "verdict", "checks", "cycles", "stack", "recovery", "reason"),
     "order": ("text", "known"),
@@ -163,6 +164,13 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Console:
+    """A line of what the kernel said on its console while the test ran, its end if it is long."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Bench:
     """What a benchmark measured, in cycles per turn."""
 
@@ -227,7 +235,7 @@ class Broken:
 
 
 Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, Param, Armed, CheckFailed, Fault,
-              Panic, Hang, Registers, Backtrace, Note, Bench, TestEnded, TestClosed, SuiteEnded,
+              Panic, Hang, Registers, Backtrace, Note, Console, Bench, TestEnded, TestClosed, SuiteEnded,
               OrderAnswered, Restart, Totals, Broken]
 
 
@@ -334,6 +342,10 @@ def _note(words: Metadata) -> Note:
     return Note(words.values["text"])
 
 
+def _console(words: Metadata) -> Console:
+    return Console(words.values["text"])
+
+
 def _bench(words: Metadata) -> Bench:
     bench = Bench(words.number("turns"), words.number("samples"), words.decimal("min"),
                   words.decimal("median"), words.decimal("p90"), words.decimal("max"))
@@ -347,7 +359,7 @@ def _bench(words: Metadata) -> Bench:
 # What a test may report between its begin and its end.
 OBSERVATIONS: Mapping[str, Callable[[Metadata], Event]] = {
     "armed": _armed, "check": _check, "fault": _fault, "panic": _panic, "hang": _hang,
-    "note": _note, "bench": _bench}
+    "note": _note, "console": _console, "bench": _bench}
 TRAPS = ("fault", "panic", "hang")  # the CPU's state follows these; they may come outside, too
 
 

@@ -37,7 +37,7 @@ void log_set_level(enum log_level level);
 bool log_level_parse(const char *text, enum log_level *level_out);
 
 // Consoles: at start the early console's two. Writers must outlive their registration.
-#define LOG_CONSOLES_MAX 4
+#define LOG_CONSOLES_MAX 6
 void log_add_console(const struct writer *console); // panics if there are too many
 void log_remove_console(const struct writer *console);
 

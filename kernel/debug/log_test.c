@@ -135,7 +135,7 @@ KTEST(log, removed_console_is_silent)
     KTEST_EXPECT_STREQ(test, text, "");
 }
 
-KTEST_ATTR(log, too_many_consoles_panic, .outcome = KTEST_PANIC("more than 4 consoles"));
+KTEST_ATTR(log, too_many_consoles_panic, .outcome = KTEST_PANIC("more than 6 consoles"));
 KTEST(log, too_many_consoles_panic)
 {
     KTEST_ARM(test);

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+# What gcc and clang append to the names of a function's variants and parts.
+VARIANT = re.compile(r"(\.(isra|part|constprop|cold|llvm|lto_priv)(\.[0-9]+)?)+")
 
 
 def functions(elf: ELFFile) -> list[tuple[int, int, str]]:
@@ -23,7 +27,8 @@ def functions(elf: ELFFile) -> list[tuple[int, int, str]]:
         address = symbol["st_value"]
         is_function = symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_size"] > 0
         if is_function and start <= address < end:
-            found.setdefault(address - start, (symbol["st_size"], symbol.name))
+            name = VARIANT.sub("", symbol.name)
+            found.setdefault(address - start, (symbol["st_size"], name))
     return [(offset, size, name) for offset, (size, name) in sorted(found.items())]
 
 

@@ -24,3 +24,10 @@ const struct symbol *symbol_lookup(uint64_t address, uint64_t *offset_out)
     *offset_out = offset - symbol_table[low - 1].offset;
     return &symbol_table[low - 1];
 }
+
+const char *symbol_caller(uint64_t return_address)
+{
+    uint64_t offset = 0;
+    const struct symbol *symbol = symbol_lookup(return_address - 1, &offset);
+    return symbol != NULL ? symbol->name : "?";
+}

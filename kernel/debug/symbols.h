@@ -20,3 +20,6 @@ extern const size_t symbol_count;
 // The function that `address` lies in, NULL if none does. *offset_out is the distance to its start.
 // In any context.
 const struct symbol *symbol_lookup(uint64_t address, uint64_t *offset_out);
+
+// The function that made the call which returns to this address, "?" if none did. In any context.
+const char *symbol_caller(uint64_t return_address);

@@ -32,6 +32,19 @@ KTEST(symbols, addresses_outside_of_the_code_have_none)
     KTEST_EXPECT_EQ(test, offset, 77);
 }
 
+// A call may be the last thing that a function does.
+KTEST(symbols, caller_is_found_behind_its_call)
+{
+    uint64_t address = (uint64_t)trap_capture;
+    uint64_t offset = 0;
+    const struct symbol *symbol = symbol_lookup(address, &offset);
+    KTEST_ASSERT_NOT_NULL(test, symbol);
+    KTEST_EXPECT_STREQ(test, symbol_caller(address + symbol->size_bytes), "trap_capture");
+    KTEST_EXPECT_STREQ(test, symbol_caller(address + 1), "trap_capture");
+    KTEST_EXPECT_STREQ(test, symbol_caller((uint64_t)text_start), "?");
+    KTEST_EXPECT_STREQ(test, symbol_caller(0), "?");
+}
+
 KTEST(symbols, table_is_sorted_and_whole)
 {
     KTEST_ASSERT_GT(test, symbol_count, 50);

@@ -256,7 +256,7 @@ def test_passed_test_has_no_reason(selftest: Path, tmp_path: Path) -> None:
 
 def test_only_the_locks_of_a_statement_are_released(kernel: Path, tmp_path: Path) -> None:
     done = run(kernel, tmp_path, "ktest.select=lock_from_before_a_recovered_panic_stays_held")
-    assert done.words("note")["text"].endswith(": lock inner")
+    assert ": lock inner, taken in ktest_run_spin" in done.words("note")["text"]
     assert done.status == 33
 
 
@@ -436,3 +436,41 @@ def test_quirk_of_the_machine_counts(selftest: Path, tmp_path: Path, machine: st
     done = run(selftest, tmp_path, f"ktest.select=quirk_with_another_outcome "
                                    f"ktest.machine={machine}")
     assert done.words("end")["verdict"] == ("pass" if vector == "6" else "fail")
+
+
+def console(done: Output) -> List[str]:
+    return [unquote(line.partition("text=")[2]) for line in done.lines if "ktest_console" in line]
+
+
+def test_last_lines_of_a_failed_test_are_told(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=many_lines_are_printed")
+    assert console(done) == [*(f"line {number}" for number in range(6, 12)),
+                             "line 12 % of 12", "and no more"]
+    kinds = [line.split()[0] for line in done.lines if line.startswith("    #:")]
+    assert kinds.index("#:ktest_console") == len(kinds) - 9 and kinds[-1] == "#:ktest_end"
+
+
+def test_long_line_is_cut_off_on_both_sides(selftest: Path, tmp_path: Path) -> None:
+    line, = console(run(selftest, tmp_path, "ktest.select=one_long_line_is_printed"))
+    text, dots, rest = line.partition("...")
+    assert (dots, rest) == ("...", "") and ("0123456789" * 60)[-512:].startswith(text)
+
+
+def test_nothing_is_told_of_what_others_printed(selftest: Path, kernel: Path, tmp_path: Path
+                                                ) -> None:
+    done = run(selftest, tmp_path,
+               "ktest.select=many_lines_are_printed,opposite.known_bug_that_is_gone")
+    assert len(console(done)) == 8
+    assert console(run(kernel, tmp_path, "ktest.select=println.*")) == [], "they pass"
+
+
+def test_lock_that_a_test_waits_for_is_named(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=fails_by_waiting_for_its_own_lock")
+    assert done.words("note")["text"].startswith("it waits for lock taken, taken in ")
+    done = run(selftest, tmp_path, "ktest.select=fails_by_hang_with_cli")
+    assert not any("ktest_note" in line for line in done.lines)
+
+
+def test_place_where_a_lock_was_taken_is_told(selftest: Path, tmp_path: Path) -> None:
+    done = run(selftest, tmp_path, "ktest.select=lesson.pops_from_an_empty_queue")
+    assert "queue, taken in queue_pop at 0xffffffff8" in done.words("note")["text"]

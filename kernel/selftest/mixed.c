@@ -48,6 +48,7 @@ static void expect_clean_machine(struct ktest *test)
     KTEST_EXPECT_EQ(test, place.stack, BOOT_STACK_TEST);
     KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
     KTEST_EXPECT_FALSE(test, spinlock_is_locked(&plain_lock));
+    KTEST_EXPECT_NULL(test, spinlock_awaited());
     KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
     KTEST_EXPECT_PTR_EQ(test, idt_loaded(), idt_current());
     KTEST_EXPECT_EQ(test, idt_current()->gates[6].options, 0x8e00);

@@ -6,6 +6,7 @@
 #include "arch/x86_64/port.h"
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
+#include "debug/log.h"
 #include "ktest.h"
 #include "lib/panic.h"
 #include "selftest/selftest.h"
@@ -318,4 +319,22 @@ KTEST_ATTR(opposite, known_bug_that_asserts_nothing, .known_bug = "it is still t
 KTEST(opposite, known_bug_that_asserts_nothing)
 {
     (void)test;
+}
+
+// The last 8 lines are told, of at most 512 bytes.
+KTEST(opposite, many_lines_are_printed)
+{
+    for (int i = 1; i <= 12; i++) {
+        println("line %d%s", i, i == 12 ? " % of 12" : "");
+    }
+    print("and no more");
+    KTEST_EXPECT_TRUE(test, false);
+}
+
+KTEST(opposite, one_long_line_is_printed)
+{
+    for (int i = 0; i < 60; i++) {
+        print("0123456789");
+    }
+    KTEST_EXPECT_TRUE(test, false);
 }

@@ -12,6 +12,7 @@
 // Touched with interrupts off only, by this CPU.
 static struct spinlock *held[HELD_MAX];
 static unsigned held_count;
+static const struct spinlock *awaited;
 
 static void check_order(const struct spinlock *lock)
 {
@@ -34,16 +35,29 @@ static bool try_take(struct spinlock *lock)
     return !__atomic_exchange_n(&lock->is_locked, true, __ATOMIC_ACQUIRE);
 }
 
+static void wait_for(const struct spinlock *lock)
+{
+    awaited = lock;
+    while (spinlock_is_locked(lock)) {
+        cpu_relax();
+    }
+    awaited = NULL;
+}
+
+static void note_holder(struct spinlock *lock, const void *taken_at)
+{
+    lock->taken_at = (uint64_t)taken_at;
+    held[held_count++] = lock;
+}
+
 irq_state_t spinlock_lock(struct spinlock *lock)
 {
     irq_state_t state = irq_save();
     check_order(lock);
     while (!try_take(lock)) {
-        while (__atomic_load_n(&lock->is_locked, __ATOMIC_RELAXED)) {
-            cpu_relax();
-        }
+        wait_for(lock);
     }
-    held[held_count++] = lock;
+    note_holder(lock, __builtin_return_address(0));
     return state;
 }
 
@@ -57,7 +71,7 @@ bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out)
         irq_restore(state);
         return false;
     }
-    held[held_count++] = lock;
+    note_holder(lock, __builtin_return_address(0));
     *state_out = state;
     return true;
 }
@@ -88,6 +102,11 @@ unsigned spinlock_held_count(void)
     return held_count;
 }
 
+const struct spinlock *spinlock_awaited(void)
+{
+    return awaited;
+}
+
 bool spinlock_guards_state(const struct spinlock *lock)
 {
     return lock->rank != LOCK_RANK_TEST && lock->rank != LOCK_RANK_TEST_INNER &&
@@ -96,6 +115,7 @@ bool spinlock_guards_state(const struct spinlock *lock)
 
 void spinlock_abandon(unsigned keep_count)
 {
+    awaited = NULL; // whoever waited is abandoned as well
     while (held_count > keep_count) {
         struct spinlock *lock = held[--held_count];
         held[held_count] = NULL;

@@ -23,7 +23,8 @@ enum lock_rank {
 struct spinlock {
     const char *name;
     enum lock_rank rank;
-    bool is_locked; // atomic
+    bool is_locked;    // atomic
+    uint64_t taken_at; // what the last call that took it returned to; for reports
 };
 
 #define SPINLOCK(name_, rank_)                                                                     \
@@ -47,6 +48,9 @@ bool spinlock_is_locked(const struct spinlock *lock);
 const struct spinlock *spinlock_held(unsigned index);
 
 unsigned spinlock_held_count(void);
+
+// The lock that this CPU waits for, NULL if it does not. For reports; in any context.
+const struct spinlock *spinlock_awaited(void);
 
 // Frees all but the outermost `keep_count`, for a test runner that has abandoned their holder.
 void spinlock_abandon(unsigned keep_count);

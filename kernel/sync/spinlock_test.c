@@ -101,6 +101,28 @@ KTEST(spinlock, held_locks_are_listed_outermost_first)
     KTEST_EXPECT_NULL(test, spinlock_held(0));
 }
 
+[[gnu::noinline]] static bool take_and_give_back(void)
+{
+    irq_state_t outer_state = spinlock_lock(&outer);
+    irq_state_t inner_state;
+    bool is_taken = spinlock_try_lock(&inner, &inner_state);
+    if (is_taken) {
+        spinlock_unlock(&inner, inner_state);
+    }
+    spinlock_unlock(&outer, outer_state);
+    return is_taken;
+}
+
+KTEST(spinlock, place_where_it_was_taken_is_known)
+{
+    KTEST_ASSERT_TRUE(test, take_and_give_back());
+    uint64_t start = (uint64_t)take_and_give_back;
+    KTEST_EXPECT_GT(test, outer.taken_at, start);
+    KTEST_EXPECT_GT(test, inner.taken_at, outer.taken_at);
+    KTEST_EXPECT_LT(test, inner.taken_at, start + 512);
+    KTEST_EXPECT_NULL(test, spinlock_awaited());
+}
+
 KTEST(spinlock, abandoned_locks_are_free_again)
 {
     (void)spinlock_lock(&outer);

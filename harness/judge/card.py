@@ -2,21 +2,28 @@
 """The failure card: all that explains one result that is not a pass, a line at a time."""
 from __future__ import annotations
 
+import re
 import shlex
-from typing import Any, Iterator, List, Optional, Sequence
+from itertools import groupby
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
 from .elf import Image
 from .evidence import Record, Result
-from .model import Encore, Finding, Frame, Scene, Trouble
+from .model import Cause, Encore, Finding, Frame, Refusal, Scene, Trouble
 from .outcomes import describe_check
-from .protocol import (Armed, Backtrace, CheckFailed, Event, Fault, Hang, Note, Panic, Param,
-                       Registers)
+from .protocol import (Armed, Backtrace, CheckFailed, Console, Event, Fault, Hang, Note, Panic,
+                       Param, Registers)
 from .rounds import shuffle_words
-from .source import source_lines
+from .source import source_lines, split_place
 
 CONSOLE_LINES = 5
 INTERRUPT_FLAG = 0x200  # in RFLAGS
+ADDRESS = re.compile(r"\b0x[0-9a-f]{16}\b")
+HLT = b"\xf4"
+RUNNER = "ktest_context_call"  # calls each function of a test, on the test's own stack
+RUNNER_FOLDER = "ktest/"
+TRAPS = (Cause.FAULT, Cause.DOUBLE_FAULT, Cause.HANG)
 
 
 class Cards:
@@ -33,7 +40,7 @@ class Cards:
     def lines(self, result: Result) -> Iterator[str]:
         finding = result.finding
         assert finding is not None
-        yield finding.sentence
+        yield self._headline(result, finding)
         if not result.is_trouble:
             yield f"  test       {result.test.place}"
         for each in finding.differences:
@@ -44,9 +51,30 @@ class Cards:
             yield f"  restart    {result.restart}"
         yield from self._scene(result)
 
+    def _headline(self, result: Result, finding: Finding) -> str:
+        """With the place of the first fault or hang, if that is what was found."""
+        if finding.reason in TRAPS and result.record is not None:
+            for trace in result.record.all(Backtrace):
+                if trace.addresses:
+                    inner, *_, outer = [*self._frames(trace.addresses[:1])] * 2
+                    is_hang = finding.reason is Cause.HANG  # what is inlined there is too small
+                    return (f"{finding.sentence}, at {_frame(outer)}" if is_hang else
+                            f"{finding.sentence}, by {_frame(inner)}")
+        return finding.sentence
+
     def _record(self, record: Record) -> Iterator[str]:
+        place = ""  # of the last trap, if it is known without its backtrace
         for event in record.events:
-            yield from self._event(event)
+            if isinstance(event, Backtrace):
+                yield from self._backtrace(event.addresses, place)
+            elif isinstance(event, Panic):
+                place = f"{event.file}:{event.line}" if event.file else ""
+                yield from _panic(event)
+            elif isinstance(event, (Fault, Hang)):
+                place = ""
+                yield from _fault(event) if isinstance(event, Fault) else self._hang(event)
+            else:
+                yield from self._event(event)
         for each in record.interventions:
             yield f"  harness    {each.describe()}"
 
@@ -54,22 +82,71 @@ class Cards:
         if isinstance(event, CheckFailed):
             yield from _check(event)
             yield from source_lines(event.file, event.line, self._image.path)
-        elif isinstance(event, Fault):
-            yield from _fault(event)
-        elif isinstance(event, Panic):
-            where = f"{event.file}:{event.line}" if event.file else "an unknown place"
-            yield f"  panic      {event.message}, in {event.function or '?'} at {where}"
-        elif isinstance(event, Hang):
-            yield (f"  hang       at 0x{event.rip:x}, rsp 0x{event.rsp:x}, interrupts "
-                   f"{'on' if event.rflags & INTERRUPT_FLAG else 'off'}")
-        elif isinstance(event, Backtrace) and event.addresses:
-            yield "  backtrace"
-            yield from (f"    {_frame(frame)}" for frame in self._frames(event.addresses))
         elif isinstance(event, Registers) and self._is_verbose:
             yield from _registers(event.values)
-        elif isinstance(event, (Param, Armed, Note)):
+        elif isinstance(event, Note):
+            yield f"  note       {event.text}"
+            yield from self._mentioned(event.text)
+        elif isinstance(event, (Param, Armed, Console)):
             yield from _remark(event)
 
+    # --- Where it happened ------------------------------------------------------------------------
+
+    def _hang(self, event: Hang) -> Iterator[str]:
+        are_on = bool(event.rflags & INTERRUPT_FLAG)
+        yield f"  hang       {self._activity(event.rip, are_on)}"
+        yield (f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, interrupts "
+               f"{'on' if are_on else 'off'}")
+
+    def _activity(self, address: int, are_interrupts_on: bool) -> str:
+        """What the CPU was doing there: behind a hlt it sleeps."""
+        try:
+            is_halted = self._image.memory(address - 1, 1) == HLT
+        except Refusal:
+            is_halted = False
+        if not is_halted and are_interrupts_on:
+            return "it ran all the time: a loop that does not end"
+        if not is_halted:
+            return ("it ran all the time, with interrupts off: a loop that does not end, and that no "
+                    "interrupt handler can end")
+        if are_interrupts_on:
+            return "the CPU was halted: it waits for an interrupt, and none has ended the wait"
+        return "the CPU was halted with interrupts off: none can ever wake it"
+
+    def _backtrace(self, addresses: Sequence[int], place: str) -> Iterator[str]:
+        """With the source lines of `place`, or of the innermost frame that has some."""
+        if not addresses:
+            return
+        frames = self._frames(addresses)
+        yield from self._source([place] if place else [frame.place for frame in frames])
+        shown = frames if self._is_verbose else _without_runner(frames)
+        yield "  backtrace"
+        for line, group in groupby(map(_frame, shown)):
+            count = len(list(group))
+            yield f"    {line}"
+            if count > 1:
+                yield f"      and {count - 1} more like it"
+        if len(shown) < len(frames):
+            yield f"    called by the test runner ({len(frames) - len(shown)} more with -v)"
+
+    def _mentioned(self, text: str) -> Iterator[str]:
+        """The lines of the calls that return to addresses in a note."""
+        for address in (int(word, 16) for word in ADDRESS.findall(text)):
+            frames = self._frames([0, address])[1:]
+            if frames and frames[0].place:
+                yield f"             {_frame(frames[0])}"
+                yield from source_lines(*split_place(frames[0].place), self._image.path)
+
+    def _source(self, places: Sequence[str]) -> Iterator[str]:
+        """Functions in headers are small and of no interest, as long as there is a caller."""
+        for place in sorted(places, key=lambda each: ".h:" in each):
+            lines = list(source_lines(*split_place(place), self._image.path))
+            if lines:
+                yield f"  {place}"
+                yield from lines
+                return
+
+    # --- What remains of the boot -----------------------------------------------------------------
 
     def _scene(self, result: Result) -> Iterator[str]:
         scene = result.scene
@@ -104,31 +181,39 @@ class Cards:
             yield from _block("QEMU says", scene.log.splitlines()[-CONSOLE_LINES:])
         lines = scene.console.splitlines()
         if lines:
-            yield from _block("console", lines if self._is_verbose else lines[-CONSOLE_LINES:])
+            shown = lines if self._is_verbose else lines[-CONSOLE_LINES:]
+            yield from _block("console, the last lines of the boot", shown)
 
     def _encore(self, encore: Encore) -> Iterator[str]:
-        """What QEMU saw when the test ran once more; that is not the boot the verdict is of."""
+        """What QEMU saw when it ran once more; that is not the boot the verdict is of."""
         if not encore.has_died:
-            yield "  alone      it did not die so when it ran once more: the order may be the cause"
+            yield "  once more  it did not die so when it ran again, alone: the order may be the cause"
         elif encore.traps:
-            yield "  exceptions, as QEMU saw them when the test ran once more, alone"
+            yield "  exceptions, as QEMU saw them when it ran once more"
+        places: List[str] = []
         for trap in encore.traps:
             if trap.is_delivered:
-                frame = self._frames([trap.address])[-1]
-                yield f"    {x86.describe_trap(trap)}, at {_frame(frame)}"
+                frames = self._frames([trap.address])
+                places += [frame.place for frame in frames]
+                yield f"    {x86.describe_trap(trap)}, at {_frame(frames[-1])}"
             else:
                 yield f"    {x86.describe_vector(trap.vector)}, while that one was to be delivered"
+        yield from self._source(places)
 
     def _stuck(self, registers: str) -> Iterator[str]:
         """Where the CPU was when its time was up."""
         words = dict(word.split("=", 1) for word in registers.split() if "=" in word)
-        address = words.get("RIP") or words.get("EIP") or ""
         try:
-            frames = self._frames([int(address, 16)])
+            address = int(words.get("RIP") or words.get("EIP") or "", 16)
+            are_on = bool(int(words.get("RFL") or words.get("EFL") or "0", 16) & INTERRUPT_FLAG)
         except ValueError:
             return
+        frames = self._frames([address])
         yield f"  stuck at   {_frame(frames[0])}"
         yield from (f"             {_frame(frame)}" for frame in frames[1:])
+        yield (f"             {self._activity(address, are_on)}; interrupts "
+               f"{'on' if are_on else 'off'}")
+        yield from self._source([frame.place for frame in frames])
         if self._is_verbose:
             yield from _block("registers", registers.splitlines())
 
@@ -150,9 +235,25 @@ def _check(event: CheckFailed) -> Iterator[str]:
 def _fault(event: Fault) -> Iterator[str]:
     stack = f"interrupt stack {event.ist}" if event.ist else "the stack in use"
     yield f"  fault      {x86.describe_fault(event)}"
-    yield f"             {event.words}"
-    yield (f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, cr2 0x{event.cr2:x},"
-           f" taken on {stack}")
+    if ":" in event.words:  # the kernel knows more than the name
+        yield f"             {event.words}"
+    elif event.vector in x86.USUAL_CAUSES:
+        yield f"             usually {x86.USUAL_CAUSES[event.vector]}"
+    yield f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, taken on {stack}"
+
+
+def _panic(event: Panic) -> Iterator[str]:
+    function = f", in {event.function}" if event.function else ""
+    place = f" at {event.file}:{event.line}" if event.file else ""
+    yield f"  panic      {event.message}{function}{place}"
+
+
+def _without_runner(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """Up to the function of the test; all of them if there is no such border."""
+    end = next((index for index, frame in enumerate(frames) if frame.function == RUNNER), 0)
+    while end > 0 and frames[end - 1].place.startswith(RUNNER_FOLDER):
+        end -= 1
+    return frames[:end] or frames
 
 
 def _remark(event: Event) -> Iterator[str]:
@@ -160,8 +261,8 @@ def _remark(event: Event) -> Iterator[str]:
         yield f"  parameter  {event.text}"
     elif isinstance(event, Armed):
         yield f"  armed      {event.file}:{event.line}"
-    elif isinstance(event, Note):
-        yield f"  note       {event.text}"
+    elif isinstance(event, Console):
+        yield f"  console    {event.text}"
 
 
 def _two_sides(what: str, expected: str, actual: str) -> Iterator[str]:

@@ -33,7 +33,21 @@ NAMES: Mapping[int, Tuple[str, str]] = {
     21: ("#CP", "control protection exception"),
 }
 
+# What students usually did, where the vector alone does not tell.
+USUAL_CAUSES: Mapping[int, str] = {
+    0: "a division by zero, or a quotient that does not fit",
+    6: "ud2, bytes that are no code, or an instruction that is switched off, such as SSE",
+    8: "an exception whose handler could not be entered: a stack overflow, a gate that is absent",
+    10: "a TSS that is too short, or a bad stack selector in it",
+    11: "a gate or a segment descriptor without its present bit",
+    12: "a stack segment that is absent, or a stack pointer that is not canonical",
+    13: "an address that is not canonical, a bad selector, or a privileged instruction or value",
+}
+
 PRESENT, WRITE, USER, RESERVED, FETCH = 1, 2, 4, 8, 16
+WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17, 21)
+WITH_SELECTOR = (10, 11, 12, 13)  # and 0 where no descriptor is to blame
+EXTERNAL, IDT, LDT = 1, 2, 4
 
 
 def describe_vector(vector: int) -> str:
@@ -54,9 +68,22 @@ def describe_page_fault(error: int) -> str:
     return f"{access} by {mode} {why}"
 
 
+def describe_selector(error: int) -> str:
+    """The descriptor that an error code names."""
+    event = ", while an event from outside was delivered" if error & EXTERNAL else ""
+    if error & IDT:
+        gate = error >> 3
+        doubled = f" ({gate // 2} where QEMU is older than 10.0)" if gate % 2 == 0 else ""
+        return f"for gate {gate} of the IDT{doubled}{event}"
+    table = "LDT" if error & LDT else "GDT"
+    return f"for the selector 0x{error & ~7:x} of the {table}{event}"
+
+
 def describe_error(vector: int, error: int) -> str:
     text = f"0x{error:x}"
-    return f"{text}, {describe_page_fault(error)}" if vector == PAGE_FAULT else text
+    if vector == PAGE_FAULT:
+        return f"{text}, {describe_page_fault(error)}"
+    return f"{text}, {describe_selector(error)}" if vector in WITH_SELECTOR and error else text
 
 
 def describe_fault(fault: Fault) -> str:
@@ -64,11 +91,19 @@ def describe_fault(fault: Fault) -> str:
 
 
 def describe_trap(trap: Trap) -> str:
-    where = f", address 0x{trap.cr2:x}" if trap.vector == PAGE_FAULT else ""
-    return (f"{describe_vector(trap.vector)}, error code "
-            f"{describe_error(trap.vector, trap.error)}{where}")
+    words = describe_vector(trap.vector)
+    if trap.vector in WITH_ERROR_CODE:
+        words += f", error code {describe_error(trap.vector, trap.error)}"
+    return words + (f", address 0x{trap.cr2:x}" if trap.vector == PAGE_FAULT else "")
+
+
+def in_words(fault: Fault) -> str:
+    """What the kernel makes of it, behind the vector's name, which is not its to choose."""
+    mnemonic, _ = NAMES.get(fault.vector, ("", ""))
+    is_named = mnemonic and mnemonic in fault.words
+    return fault.words if is_named else f"{describe_vector(fault.vector)}: {fault.words}"
 
 
 def is_fetch(vector: int, error: int) -> bool:
     """Whether an instruction could not be fetched: then RIP is the faulting address itself."""
-    return vector == PAGE_FAULT and bool(error & 0x10)
+    return vector == PAGE_FAULT and bool(error & FETCH)

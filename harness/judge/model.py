@@ -273,7 +273,7 @@ class Trap:
 
 @dataclass(frozen=True)
 class Encore:
-    """A test that died of a triple fault has run once more, alone, to be looked at."""
+    """What died of a triple fault, a test or a whole boot, has run once more to be looked at."""
 
     has_died: bool  # in the same way
     traps: Tuple[Trap, ...] = ()
@@ -289,6 +289,7 @@ class Scene:
     console: str = ""  # the last lines
     log: str = ""  # what QEMU itself had to say
     registers: str = ""  # of the CPU when it was killed
+    has_triple_fault: bool = False
     seconds: float = 0.0
     seed: Optional[int] = None  # of the order in which the tests ran
     encore: Optional[Encore] = None

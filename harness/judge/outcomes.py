@@ -194,7 +194,7 @@ def describe_trap(trap: Trap, record: Record) -> str:
     if isinstance(trap, Panic):
         return f"panic: {trap.message}"
     if isinstance(trap, Fault):
-        return x86.describe_fault(trap)
+        return x86.in_words(trap)
     if record.was_rescued:
         return (f"hang: the harness's NMI ended it, for the kernel's watchdog ({trap.timeout_ms} "
                 "ms) did not")

@@ -12,7 +12,7 @@ from typing import List, Tuple
 
 from .model import Trap
 
-SHOWN = 3  # a triple fault is made of so many
+SHOWN = 4  # a triple fault is made of three; the first may be of a kind that does not count
 TRAP = re.compile(r" *\d+: v=([0-9a-f]{2}) e=([0-9a-f]{4}) i=0 cpl=\d "
                   r"IP=[0-9a-f]{4}:([0-9a-f]{16}) .*?(?:CR2=([0-9a-f]{16}))?")
 UNDELIVERED = re.compile(r"check_exception old: 0x([0-9a-f]+) new 0x([0-9a-f]+)")
@@ -20,7 +20,8 @@ END = "Triple fault"
 
 
 def read_traps(log: str) -> Tuple[Trap, ...]:
-    """The last ones before the end; the very last never reached a handler."""
+    """The last ones before the end, all at one instruction, as none reached a handler; the very
+    last could not even be tried."""
     before, end, _ = log.rpartition(END)
     lines = before.splitlines()
     traps: List[Trap] = []
@@ -32,4 +33,4 @@ def read_traps(log: str) -> Tuple[Trap, ...]:
     last = UNDELIVERED.fullmatch(lines[-1]) if lines and end else None
     if last is not None and traps:
         traps.append(Trap(int(last[2], 16), traps[-1].address, is_delivered=False))
-    return tuple(traps[-SHOWN:])
+    return tuple(trap for trap in traps[-SHOWN:] if trap.address == traps[-1].address)

@@ -174,25 +174,31 @@ class Runner:
                                                 for result in judgement.results))
 
     def _asks_for_encore(self, judgement: Judgement) -> bool:
-        finding = judgement.results[-1].finding if judgement.results else None
-        is_death = finding is not None and finding.reason is Cause.TRIPLE_FAULT
-        return (is_death and judgement.results[-1].verdict > Verdict.SKIP
+        """Of a boot without a test all exceptions can be logged: there are few."""
+        *_, last = judgement.results or (None,)
+        if last is None or last.finding is None or last.scene is None:
+            return False
+        is_death = last.finding.reason in (Cause.TRIPLE_FAULT, Trouble.DIED_EARLY)
+        return (is_death and last.scene.has_triple_fault and last.verdict > Verdict.SKIP
                 and self._machine.accelerator is Accel.TCG)
 
     def _encore(self, boot: Boot, judgement: Judgement) -> Generator[Wish, None, Judgement]:
-        """Has the test that died run alone, with a log of all exceptions; the verdict stands."""
-        *others, dead = judgement.results
-        assert dead.scene is not None
+        """Has the test that died run alone, with a log of all exceptions; the verdict stands. A
+        boot that died before any test dies with the first one as well."""
+        dead = judgement.results[-1]
+        assert dead.scene is not None and dead.finding is not None
         folder = _private_folder()
         self.folders.append(str(folder))
         evidence, _ = yield from self._run(Boot((dead.test,), boot.facts), folder, logs_traps=True)
         again = judge(evidence).results[0].finding
-        encore = Encore(again is not None and again.reason is Cause.TRIPLE_FAULT)
+        encore = Encore(again is not None and again.reason is dead.finding.reason)
         if encore.has_died:
             encore = replace(encore, traps=read_traps(read_tail(folder / QEMU_LOG)))
         self._clean_up(str(folder))
-        dead = replace(dead, scene=replace(dead.scene, encore=encore))
-        return replace(judgement, results=(*others, dead))
+        scene = replace(dead.scene, encore=encore)
+        others = () if dead.is_trouble else judgement.results[:-1]
+        explained = [replace(each, scene=scene) for each in judgement.results[len(others):]]
+        return replace(judgement, results=(*others, *explained))
 
     def _clean_up(self, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -221,7 +227,7 @@ class Runner:
             interventions=tuple(watch.interventions), is_cut=watch.is_cut,
             has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)
         scene = Scene(0, tuple(command), str(folder), watch.last_lines, log, watch.registers,
-                      seed=self._seed)
+                      watch.ending.has_triple_fault, seed=self._seed)
         return evidence, scene
 
     def _may_skip(self, boot: Boot) -> FrozenSet[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The source line of a failed check, with one before and one behind it.
+"""The source line where something went wrong, with one before and one behind it.
 
 The place is the guest's word, which must not make the harness show any other file: it has to be a
 source of this project. One that is newer than the kernel may have other lines by now.
@@ -7,11 +7,11 @@ source of this project. One that is newer than the kernel may have other lines b
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 from .model import ROOT
 
-SUFFIXES = (".c", ".h", ".cc", ".cpp", ".hpp")
+SUFFIXES = (".c", ".h", ".cc", ".cpp", ".hpp", ".asm", ".S")
 SOURCE_BYTES = 1 << 20
 
 
@@ -23,6 +23,12 @@ def source_lines(file: str, line: int, kernel: Path, root: Path = ROOT) -> Itera
         mark = ">" if number == line else " "
         text = lines[number - 1].expandtabs(4)
         yield f"    {mark} {number:>{len(str(line + 1))}} | {text}".rstrip()
+
+
+def split_place(place: str) -> Tuple[str, int]:
+    """The file and the line of "file:line"; line 0 if it is no such thing."""
+    file, _, line = place.rpartition(":")
+    return (file, int(line)) if file and line.isascii() and line.isdigit() else (place, 0)
 
 
 def _lines(file: str, kernel: Path, root: Path) -> List[str]:

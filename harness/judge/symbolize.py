@@ -7,6 +7,7 @@ missing or broken costs the lines, never the report.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -14,6 +15,9 @@ from elftools.elf.elffile import ELFFile
 
 from .elf import Symbols
 from .model import ROOT, Frame
+
+# What gcc and clang append to the names of a function's variants and parts.
+VARIANT = re.compile(r"(\.(isra|part|constprop|cold|llvm|lto_priv)(\.[0-9]+)?)+")
 
 CODE_TAGS = ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine")
 
@@ -51,7 +55,7 @@ class Symbolizer:
         symbol = self._symbols.find(inside)
         outermost = Frame(address)
         if symbol is not None:
-            outermost = Frame(address, symbol.name, address - symbol.address)
+            outermost = Frame(address, VARIANT.sub("", symbol.name), address - symbol.address)
         if self._dwarf is None:
             return [outermost]
         try:

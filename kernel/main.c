@@ -96,5 +96,5 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     log_level_init();                      // log=debug and the like
     log_boot_info();                       // who started us, and with which memory
     memory_init();                         // the direct map above 4 GiB
-    payload_run();                         // the tests, or the idle kernel
+    payload_run(&boot_info);               // the tests, or the idle kernel
 }

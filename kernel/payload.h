@@ -4,4 +4,7 @@
 // payload_ktest.c.
 #pragma once
 
-[[gnu::noreturn]] void payload_run(void);
+#include "boot/boot_info.h"
+
+// `boot` is what the loader said; it stays where it is.
+[[gnu::noreturn]] void payload_run(const struct boot_info *boot);

@@ -6,8 +6,9 @@
 #include "arch/x86_64/cpu.h"
 #include "debug/log.h"
 
-void payload_run(void)
+void payload_run(const struct boot_info *boot)
 {
+    (void)boot;
     println("It did not crash!");
     cpu_halt_forever();
 }

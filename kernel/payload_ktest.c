@@ -18,6 +18,7 @@
 #include "drivers/uart_16550.h"
 #include "ktest_invariants.h"
 #include "lib/string.h"
+#include "machine_test.h"
 #include "port.h"
 #include "sync/spinlock.h"
 
@@ -266,8 +267,9 @@ static void on_panic(const struct panic_report *report)
     ktest_on_panic(&panic);
 }
 
-void payload_run(void)
+void payload_run(const struct boot_info *boot)
 {
+    machine_boot_info = boot;
     if (uart_init(&com2, UART_COM2) != OK) {
         log_error("ktest", "COM2, which the verdicts go to, fails its loopback test");
         port_write32(DEBUG_EXIT_PORT, KTEST_EXIT_ERROR);

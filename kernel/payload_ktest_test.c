@@ -135,6 +135,7 @@ static void give_back(struct trap_frame *frame)
     __atomic_store_n(&contended.is_locked, false, __ATOMIC_RELEASE);
 }
 
+KTEST_ATTR(watchdog, lock_that_is_waited_for_has_a_name, .needs = KTEST_NEEDS_APIC);
 KTEST(watchdog, lock_that_is_waited_for_has_a_name)
 {
     KTEST_EXPECT_FALSE(test, ktest_port_awaits(awaited, sizeof(awaited)));

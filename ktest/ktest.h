@@ -119,6 +119,9 @@ enum ktest_isolation {
 enum ktest_needs {
     KTEST_NEEDS_VGA = 1 << 0,      // a VGA in text mode
     KTEST_NEEDS_FULL_CPU = 1 << 1, // a CPU with all features that QEMU has: -cpu max
+    KTEST_NEEDS_ACPI = 1 << 2,     // the firmware's ACPI tables
+    KTEST_NEEDS_APIC = 1 << 3,     // a local APIC, and an I/O APIC
+    KTEST_NEEDS_LOADER = 1 << 4,   // GRUB, instead of QEMU's own -kernel
 };
 
 // How long a test takes, for `harness/run.py --speed`.

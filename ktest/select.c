@@ -205,14 +205,18 @@ const struct ktest_quirk *select_quirk(const struct ktest_record *record)
     return NULL;
 }
 
+// By the bits of enum ktest_needs; the word of ktest.have stands behind the blank.
+static const char *const need_words[] = {
+    "needs vga", "needs full_cpu", "needs acpi", "needs apic", "needs loader",
+};
+
 const char *select_obstacle(const struct ktest_record *record)
 {
     uint32_t needs = select_attr(record)->needs;
-    if ((needs & KTEST_NEEDS_VGA) != 0 && !machine_has("vga")) {
-        return "needs vga";
-    }
-    if ((needs & KTEST_NEEDS_FULL_CPU) != 0 && !machine_has("full_cpu")) {
-        return "needs full_cpu";
+    for (size_t i = 0; i < sizeof(need_words) / sizeof(need_words[0]); i++) {
+        if ((needs & 1U << i) != 0 && !machine_has(need_words[i] + sizeof("needs ") - 1)) {
+            return need_words[i];
+        }
     }
     const struct ktest_quirk *quirk = select_quirk(record);
     return quirk != NULL ? quirk->skip : NULL;

@@ -56,6 +56,10 @@ static const struct ktest_record with_params = {
 static const struct ktest_attr both = {.needs = KTEST_NEEDS_VGA | KTEST_NEEDS_FULL_CPU};
 static const struct ktest_record demanding = {
     .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "all", .attr = &both};
+static const struct ktest_attr firmware = {.needs = KTEST_NEEDS_ACPI | KTEST_NEEDS_APIC |
+                                                    KTEST_NEEDS_LOADER};
+static const struct ktest_record from_firmware = {
+    .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "firmware", .attr = &firmware};
 static const struct ktest_record bench = {
     .kind = KTEST_RECORD_BENCH, .suite = "suite", .name = "fast"};
 static const struct ktest_record fixtures = {.kind = KTEST_RECORD_SUITE, .suite = "suite"};
@@ -165,6 +169,13 @@ KTEST(select, says_what_stands_in_the_way)
     KTEST_EXPECT_STREQ(test, select_obstacle(&demanding), "needs full_cpu");
     have_argument = "vga,full_cpu";
     KTEST_EXPECT_NULL(test, select_obstacle(&demanding));
+    KTEST_EXPECT_STREQ(test, select_obstacle(&from_firmware), "needs acpi");
+    have_argument = "acpi";
+    KTEST_EXPECT_STREQ(test, select_obstacle(&from_firmware), "needs apic");
+    have_argument = "acpi,apic";
+    KTEST_EXPECT_STREQ(test, select_obstacle(&from_firmware), "needs loader");
+    have_argument = "acpi,apic,loader";
+    KTEST_EXPECT_NULL(test, select_obstacle(&from_firmware));
     machine_argument = "kvm-7.2";
     KTEST_EXPECT_STREQ(test, select_obstacle(&plain), "not on KVM");
     machine_argument = "tcg-7.2"; // another outcome, but it runs

@@ -168,9 +168,16 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
 def _machine(options: argparse.Namespace) -> Machine:
     kernel = options.kernel or options.build_dir / "faultline.elf"
     iso = options.iso or options.build_dir / "faultline.iso"
-    return Machine(kernel.absolute(), iso.absolute(), options.qemu, BootWay(options.boot),
-                   options.machine, options.cpu, options.memory, options.accel,
+    return Machine(kernel.absolute(), iso.absolute(), options.qemu,
+                   BootWay(options.boot or "direct"), options.machine, options.cpu, options.memory,
+                   options.accel, has_loader=_has_loader(options, iso),
                    extra=tuple(options.qemu_arg))
+
+
+def _has_loader(options: argparse.Namespace, iso: Path) -> bool:
+    """GRUB's image is used without being asked for, as long as it is that of the kernel."""
+    is_of_kernel = options.kernel is None or options.iso is not None
+    return options.boot is None and is_of_kernel and iso.exists()
 
 
 def _load(kernel: Path) -> Image:
@@ -332,7 +339,9 @@ def exit_status(summary: Summary, is_tap: bool) -> int:
 
 
 def _how(machine: Machine, choice: Choice) -> str:
-    return ", ".join([f"{machine.way.value} boot", machine.accel, *choice.how])
+    uses_loader = any(machine.for_needs(test.needs) is not machine for test in choice.tests)
+    way = f"{machine.way.value} boot{' and GRUB' * uses_loader}"
+    return ", ".join([way, machine.accel, *choice.how])
 
 
 def _short(path: Path) -> str:

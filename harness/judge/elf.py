@@ -273,7 +273,7 @@ class Image:
 
 
 def _known_needs(bits: int) -> Needs:
-    if bits & ~int(Needs.VGA | Needs.FULL_CPU):
+    if bits & ~sum(Needs):
         raise ValueError(f"needs 0x{bits:x}")
     return Needs(bits)
 

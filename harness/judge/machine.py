@@ -10,7 +10,7 @@ import enum
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Tuple
 
@@ -18,7 +18,9 @@ from .model import Accel, Needs, Refusal
 from .terms import version_of
 
 FW_CFG_NAME = "opt/faultline/ktest"
-LEAN_PC = "pc,acpi=off,hpet=off,vmport=off"
+LEAN_PC = "pc,hpet=off,vmport=off"
+NO_ACPI = "acpi=off"
+NO_APIC = "-apic"
 QBOOT_MACHINES = ("pc", "q35", "microvm")
 
 # Names of the channels, and of their files in the run's folder.
@@ -54,6 +56,7 @@ class Machine:
     memory: str = "128M"
     accel: str = "tcg"
     has_qboot: bool = True
+    has_loader: bool = False  # GRUB may be used for a test that needs it, whatever the way
     extra: Tuple[str, ...] = ()
 
     @property
@@ -64,13 +67,27 @@ class Machine:
     def is_microvm(self) -> bool:
         return self.model.partition(",")[0] == "microvm"
 
+    def for_needs(self, needs: Needs) -> "Machine":
+        """This one, or where it has to be, the same with the slow way to boot."""
+        if self.way is BootWay.GRUB or Needs.LOADER not in needs:
+            return self
+        can_boot = self.has_loader and not self.is_microvm  # that has no drive
+        return replace(self, way=BootWay.GRUB) if can_boot else self
+
     def offers(self, needs: Needs) -> Needs:
         """What of these needs this machine has. Through GRUB there is always a VGA."""
+        lacking = Needs(0)
         if self.cpu != "max":
-            needs &= ~Needs.FULL_CPU
+            lacking |= Needs.FULL_CPU
+        if NO_APIC in self.cpu.split(","):
+            lacking |= Needs.APIC
+        if NO_ACPI in self.model.split(","):
+            lacking |= Needs.ACPI
         if self.is_microvm:
-            return needs & ~Needs.VGA
-        return needs | Needs.VGA if self.way is BootWay.GRUB else needs
+            lacking |= Needs.VGA
+        if self.way is not BootWay.GRUB:
+            return needs & ~(lacking | Needs.LOADER)
+        return (needs | Needs.VGA | Needs.LOADER) & ~lacking
 
     def executable(self) -> str:
         path = shutil.which(self.qemu)
@@ -115,6 +132,8 @@ class Machine:
     def _model(self, have: Needs) -> List[str]:
         has_vga = Needs.VGA in have
         lean = LEAN_PC if self.way is BootWay.DIRECT and not has_vga else "pc"
+        if lean == LEAN_PC and Needs.ACPI not in have:
+            lean += f",{NO_ACPI}"
         model = ["-M", self.model or lean]
         name = self.model.partition(",")[0] or "pc"
         # qboot has no code for a VGA and none for a CD-ROM.

@@ -155,6 +155,9 @@ class Isolation(enum.IntEnum):
 class Needs(enum.IntFlag):
     VGA = 1
     FULL_CPU = 2
+    ACPI = 4
+    APIC = 8
+    LOADER = 16
 
 
 class Speed(enum.IntEnum):

@@ -93,7 +93,8 @@ def _add_machine(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the machine")
     group.add_argument("--qemu", default="qemu-system-x86_64", metavar="PATH")
     group.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
-    group.add_argument("--boot", choices=[way.value for way in BootWay], default="direct")
+    group.add_argument("--boot", choices=[way.value for way in BootWay],
+                       help="default: direct, and GRUB for tests that concern the loader")
     group.add_argument("--machine", default="", metavar="NAME",
                        help="default: a PC with no more than the tests need")
     group.add_argument("--cpu", default="max", metavar="NAME")
@@ -191,7 +192,7 @@ def fixed_seed(options: argparse.Namespace) -> Optional[int]:
 
 def command_of(options: argparse.Namespace) -> List[str]:
     """What makes the same machine again, up to the tests."""
-    defaults = {"boot": "direct", "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
+    defaults = {"boot": None, "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
                 "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
                 "iso": None, "timeout": 10.0}
     words = [COMMAND]

@@ -51,6 +51,8 @@ def host_alone(outcome: Outcome, record: Record, names: SymbolNames) -> Optional
         return Finding(Cause.HANG, "hang: it took the harness's NMI to end it: the kernel's own "
                                    "watchdog, which has to, did not act",
                        (Difference("outcome", wanted, "hang, ended from outside"),))
+    if outcome.kind is not OutcomeKind.HANG and record.was_rescued:
+        return Finding(Cause.HANG, "hang: it went on only when the harness's NMI had come")
     return _wrong_symbol(outcome, record, names)
 
 

@@ -53,6 +53,7 @@ class Boot:
 
     tests: Tuple[Test, ...]
     facts: Facts
+    machine: Machine
 
     @property
     def ends_in_triple_fault(self) -> bool:
@@ -61,22 +62,28 @@ class Boot:
 
 def plan(tests: Sequence[Test], machine: Machine, isolates_all: bool,
          version: Optional[int] = None) -> List[Boot]:
-    """One boot for all that allow it, then one each for the others: those that ask for it, and
-    those that take the machine down, so that what others say is sealed by totals."""
+    """One boot for all that allow it and do not concern the loader, one for those that do, then
+    one each for the others: those that ask for it, and those that take the machine down, so that
+    what others say is sealed by totals."""
     alone = [test for test in tests if isolates_all or test.isolation is Isolation.BOOT
-             or takes_the_machine_down(test, _facts([test], machine, version))]
+             or takes_the_machine_down(test, _boot([test], machine, version).facts)]
     apart = frozenset(alone)
     together = [test for test in tests if test not in apart]
-    groups = ([together] if together else []) + [[test] for test in alone]
-    return [Boot(tuple(group), _facts(group, machine, version)) for group in groups]
+    quick = [test for test in together if machine.for_needs(test.needs) is machine]
+    slow = [test for test in together if machine.for_needs(test.needs) is not machine]
+    groups = [group for group in (quick, slow) if group] + [[test] for test in alone]
+    return [_boot(group, machine, version) for group in groups]
 
 
-def _facts(tests: Sequence[Test], machine: Machine, version: Optional[int]) -> Facts:
+def _boot(tests: Sequence[Test], machine: Machine, version: Optional[int]) -> Boot:
+    """With the cheapest machine that these tests can share."""
     needs = Needs(0)
     for test in tests:
         needs |= test.needs
     is_asked = any(test.quirks for test in tests)
-    return Facts(machine.accelerator, version if is_asked else None, machine.offers(needs))
+    chosen = machine.for_needs(needs)
+    return Boot(tuple(tests), Facts(chosen.accelerator, version if is_asked else None,
+                                    chosen.offers(needs)), chosen)
 
 
 class Runner:
@@ -89,6 +96,7 @@ class Runner:
         self._image = image
         self._machine = machine
         self._settings = settings
+        self._has_qboot = True  # until a QEMU comes without
         self._version: Optional[int] = None
         self._seed: Optional[int] = None
         self._crew: Optional[Crew] = None
@@ -151,7 +159,7 @@ class Runner:
                 judgement = replace(judgement, results=judgement.results + given_up)
                 unfinished = ()
             yield judgement
-            left = Boot(unfinished, boot.facts) if unfinished else None
+            left = replace(boot, tests=unfinished) if unfinished else None
 
     def _boot(self, boot: Boot) -> Generator[Wish, None, Judgement]:
         self.boots += 1
@@ -162,7 +170,7 @@ class Runner:
         judgement = judge(evidence)
         if _lacks_qboot(judgement, scene):
             self._clean_up(str(folder))
-            self._machine = replace(self._machine, has_qboot=False)
+            self._has_qboot = False
             self.boots -= 1
             return (yield from self._boot(boot))
         scene = replace(scene, seconds=time.monotonic() - started)
@@ -189,7 +197,8 @@ class Runner:
         assert dead.scene is not None and dead.finding is not None
         folder = _private_folder()
         self.folders.append(str(folder))
-        evidence, _ = yield from self._run(Boot((dead.test,), boot.facts), folder, logs_traps=True)
+        evidence, _ = yield from self._run(replace(boot, tests=(dead.test,)), folder,
+                                            logs_traps=True)
         again = judge(evidence).results[0].finding
         encore = Encore(again is not None and again.reason is dead.finding.reason)
         if encore.has_died:
@@ -207,7 +216,8 @@ class Runner:
     def _run(self, boot: Boot, folder: Path, logs_traps: bool = False
              ) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
         nonce = os.urandom(8).hex()
-        command = self._machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
+        machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
+        command = machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
                                         boot.ends_in_triple_fault, logs_traps)
         (folder / "command").write_text(shlex.join(command) + "\n")
         watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder)

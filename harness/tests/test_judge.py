@@ -106,6 +106,13 @@ def test_a_declared_triple_fault(inside: List[str], ending: Ending,
     assert judgement.is_orderly == (expected[0] == "pass")
 
 
+def test_who_needs_an_nmi_to_go_on_does_not_pass() -> None:
+    """It waited for ever; the NMI that should have ended it fell into its own hands instead."""
+    assert opinion(told(TEST, "pass", interventions=(NMI,))) == ("fail", "hang")
+    asked = replace(NMI, is_rescue=False)
+    assert opinion(told(TEST, "pass", interventions=(asked,))) == ("pass", None)
+
+
 def test_a_hang_that_only_the_harness_saw_fails_also_where_it_is_declared() -> None:
     for test in (TEST, HANGS):
         judgement = died(test, Ending(stop=Stop.HANG), [ARMED], waited=38.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -27,7 +27,7 @@ def value(words: List[str], option: str) -> List[str]:
 
 def test_the_lean_machine() -> None:
     words = command(MACHINE)
-    assert value(words, "-M") == ["pc,acpi=off,hpet=off,vmport=off"]
+    assert value(words, "-M") == ["pc,hpet=off,vmport=off,acpi=off"]
     assert value(words, "-bios") == ["qboot.rom"]
     assert value(words, "-kernel") == ["/k.elf"]
     assert value(words, "-serial") == ["chardev:com1", "chardev:com2"]
@@ -42,10 +42,41 @@ def test_a_screen_needs_seabios() -> None:
 
 def test_grub_boots_the_iso() -> None:
     machine = replace(MACHINE, way=BootWay.GRUB)
-    assert machine.offers(Needs(0)) == Needs.VGA
+    assert machine.offers(Needs(0)) == Needs.VGA | Needs.LOADER
     words = command(machine, machine.offers(Needs(0)))
     assert value(words, "-cdrom") == ["/k.iso"]
     assert "-kernel" not in words and "-bios" not in words
+
+
+ALL = Needs.VGA | Needs.FULL_CPU | Needs.ACPI | Needs.APIC | Needs.LOADER
+
+
+@pytest.mark.parametrize("changes, lacking", [
+    ({}, Needs.LOADER), ({"cpu": "qemu64"}, Needs.LOADER | Needs.FULL_CPU),
+    ({"cpu": "max,-apic"}, Needs.LOADER | Needs.FULL_CPU | Needs.APIC),
+    ({"model": "pc,acpi=off"}, Needs.LOADER | Needs.ACPI),
+    ({"model": "microvm"}, Needs.LOADER | Needs.VGA),
+    ({"way": BootWay.GRUB}, Needs(0)),
+    ({"way": BootWay.GRUB, "model": "pc,acpi=off"}, Needs.ACPI)])
+def test_what_a_machine_lacks(changes: Dict[str, Any], lacking: Needs) -> None:
+    assert replace(MACHINE, **changes).offers(ALL) == ALL & ~lacking
+
+
+def test_a_machine_has_no_more_than_is_needed() -> None:
+    """What costs nothing, or comes with the way to boot, is there all the same."""
+    assert value(command(MACHINE, Needs.ACPI), "-M") == ["pc,hpet=off,vmport=off"]
+    assert value(command(MACHINE, Needs.ACPI), "-bios") == ["qboot.rom"]
+    assert value(command(MACHINE, Needs.APIC), "-M") == value(command(MACHINE), "-M")
+
+
+def test_grub_is_used_where_it_is_needed_and_there() -> None:
+    with_iso = replace(MACHINE, has_loader=True)
+    assert with_iso.for_needs(Needs.LOADER).way is BootWay.GRUB
+    for machine, needs in ((with_iso, Needs.VGA), (MACHINE, Needs.LOADER),
+                           (replace(with_iso, model="microvm"), Needs.LOADER)):
+        assert machine.for_needs(needs) is machine
+    grub = replace(with_iso, way=BootWay.GRUB)
+    assert grub.for_needs(Needs.LOADER) == grub == grub.for_needs(Needs(0))
 
 
 def test_microvm_has_a_second_port_of_its_own() -> None:
@@ -142,5 +173,15 @@ def test_boots() -> None:
     boots = plan([dies, shared, spared], MACHINE, isolates_all=False, version=702)
     assert [(boot.tests, boot.facts.version, boot.ends_in_triple_fault) for boot in boots] == [
         ((shared, spared), 702, False), ((dies,), None, True)]
+    loader = replace(named("a.loader")[0], needs=Needs.LOADER)
+    with_iso = replace(MACHINE, has_loader=True)
+    boots = plan([loader, shared, alone], with_iso, isolates_all=False)
+    assert [(boot.tests, boot.machine.way) for boot in boots] == [
+        ((shared,), BootWay.DIRECT), ((loader,), BootWay.GRUB), ((alone,), BootWay.DIRECT)]
+    assert boots[1].facts.have == Needs.VGA | Needs.LOADER
+    boots = plan([loader, shared], MACHINE, isolates_all=False)
+    assert [(boot.tests, boot.facts.have) for boot in boots] == [((loader, shared), Needs(0))]
+    boots = plan([loader, shared], replace(with_iso, way=BootWay.GRUB), isolates_all=False)
+    assert [boot.tests for boot in boots] == [(loader, shared)]
     boots = plan([shared, screen], MACHINE, isolates_all=True)
     assert [boot.tests for boot in boots] == [(shared,), (screen,)]

@@ -76,7 +76,8 @@ static void wait_for(unsigned count)
     }
 }
 
-KTEST_ATTR(fault_outside, nmi_arrives_on_its_stack_with_interrupts_off, .proves = "5.13 6.15");
+KTEST_ATTR(fault_outside, nmi_arrives_on_its_stack_with_interrupts_off, .needs = KTEST_NEEDS_APIC,
+           .proves = "5.13 6.15");
 KTEST(fault_outside, nmi_arrives_on_its_stack_with_interrupts_off)
 {
     take_nmis(note_nmi);
@@ -90,7 +91,8 @@ KTEST(fault_outside, nmi_arrives_on_its_stack_with_interrupts_off)
 }
 
 // The second one finds the stack as the first one did.
-KTEST_ATTR(fault_outside, nmi_comes_again_after_its_end, .proves = "6.15");
+KTEST_ATTR(fault_outside, nmi_comes_again_after_its_end, .needs = KTEST_NEEDS_APIC,
+           .proves = "6.15");
 KTEST(fault_outside, nmi_comes_again_after_its_end)
 {
     take_nmis(note_nmi);
@@ -117,6 +119,7 @@ static void send_three_within(struct trap_frame *frame)
 }
 
 // The CPU keeps one NMI back until the handler's iretq, and forgets the others.
+KTEST_ATTR(fault_outside, nmi_within_its_handler_waits_for_iretq, .needs = KTEST_NEEDS_APIC);
 KTEST(fault_outside, nmi_within_its_handler_waits_for_iretq)
 {
     take_nmis(send_three_within);
@@ -142,7 +145,8 @@ static void send_nmi_within_double_fault(struct trap_frame *frame, uint64_t erro
     ktest_context_restore(&before_double_fault);
 }
 
-KTEST_ATTR(fault_outside, nmi_within_a_double_fault_leaves_its_frame_alone, .proves = "6.10 6.15");
+KTEST_ATTR(fault_outside, nmi_within_a_double_fault_leaves_its_frame_alone,
+           .needs = KTEST_NEEDS_APIC, .proves = "6.10 6.15");
 KTEST(fault_outside, nmi_within_a_double_fault_leaves_its_frame_alone)
 {
     take_nmis(note_nmi);

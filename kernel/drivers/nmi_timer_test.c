@@ -55,6 +55,7 @@ static void wait_for(uint64_t count)
     }
 }
 
+KTEST_ATTR(nmi_timer, comes_once_with_interrupts_off, .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, comes_once_with_interrupts_off)
 {
     cpu_disable_interrupts();
@@ -65,6 +66,7 @@ KTEST(nmi_timer, comes_once_with_interrupts_off)
     KTEST_EXPECT_TRUE(test, nmi_timer_has_expired()); // until it is set again
 }
 
+KTEST_ATTR(nmi_timer, comes_again_when_it_is_set_in_the_handler, .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, comes_again_when_it_is_set_in_the_handler)
 {
     is_restarting = true;
@@ -75,6 +77,7 @@ KTEST(nmi_timer, comes_again_when_it_is_set_in_the_handler)
 }
 
 // The NMI of a sleeping CPU wakes it. It comes again and again: the first may come before the halt.
+KTEST_ATTR(nmi_timer, ends_a_halt, .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, ends_a_halt)
 {
     is_restarting = true;
@@ -95,6 +98,7 @@ KTEST(nmi_timer, does_not_come_when_it_is_stopped)
     KTEST_EXPECT_EQ(test, nmis(), before);
 }
 
+KTEST_ATTR(nmi_timer, waits_as_long_as_it_can, .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, waits_as_long_as_it_can)
 {
     nmi_timer_start(NMI_TIMER_MAX_MS);
@@ -102,6 +106,7 @@ KTEST(nmi_timer, waits_as_long_as_it_can)
     KTEST_EXPECT_EQ(test, nmis(), 1);
 }
 
+KTEST_ATTR(nmi_timer, begins_anew_when_it_is_set_again, .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, begins_anew_when_it_is_set_again)
 {
     nmi_timer_start(1);

@@ -170,6 +170,14 @@ def test_pvh_note_names_the_entry(kernel: Path) -> None:
     assert struct.unpack("<I", note["n_descdata"])[0] == symbols(kernel)["pvh_start"]
 
 
+def test_build_id_is_where_the_kernel_looks(kernel: Path) -> None:
+    """Whatever the length of the strings in front of it."""
+    section = read(kernel).get_section_by_name(".note.gnu.build-id")
+    names = symbols(kernel)
+    assert (names["build_id_start"], names["build_id_end"]) == (
+        section["sh_addr"], section["sh_addr"] + section["sh_size"])
+
+
 def test_symbol_table_agrees_with_the_file(kernel: Path) -> None:
     """The second link has not moved what the first one named. Names are those of the source."""
     elf = read(kernel)

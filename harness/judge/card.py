@@ -72,7 +72,7 @@ class Cards:
                 yield from _panic(event)
             elif isinstance(event, (Fault, Hang)):
                 place = ""
-                yield from _fault(event) if isinstance(event, Fault) else self._hang(event)
+                yield from self._fault(event) if isinstance(event, Fault) else self._hang(event)
             else:
                 yield from self._event(event)
         for each in record.interventions:
@@ -91,6 +91,20 @@ class Cards:
             yield from _remark(event)
 
     # --- Where it happened ------------------------------------------------------------------------
+
+    def _fault(self, event: Fault) -> Iterator[str]:
+        stack = f"interrupt stack {event.ist}" if event.ist else "the stack in use"
+        yield f"  fault      {x86.describe_fault(event)}{self._target(event.vector, event.cr2)}"
+        if ":" in event.words:  # the kernel knows more than the name
+            yield f"             {event.words}"
+        elif event.vector in x86.USUAL_CAUSES:
+            yield f"             usually {x86.USUAL_CAUSES[event.vector]}"
+        yield f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, taken on {stack}"
+
+    def _target(self, vector: int, address: int) -> str:
+        """The variable that an access was meant for, or fell into."""
+        symbol = self._image.symbols.find(address) if vector == x86.PAGE_FAULT else None
+        return f" ({symbol.name}+0x{address - symbol.address:x})" if symbol is not None else ""
 
     def _hang(self, event: Hang) -> Iterator[str]:
         are_on = bool(event.rflags & INTERRUPT_FLAG)
@@ -195,7 +209,8 @@ class Cards:
             if trap.is_delivered:
                 frames = self._frames([trap.address])
                 places += [frame.place for frame in frames]
-                yield f"    {x86.describe_trap(trap)}, at {_frame(frames[-1])}"
+                words = x86.describe_trap(trap) + self._target(trap.vector, trap.cr2)
+                yield f"    {words}, at {_frame(frames[-1])}"
             else:
                 yield f"    {x86.describe_vector(trap.vector)}, while that one was to be delivered"
         yield from self._source(places)
@@ -230,16 +245,6 @@ def _check(event: CheckFailed) -> Iterator[str]:
     if len(event.left_value) + len(event.right_value) > 40:
         yield f"    left     {event.left_value}"
         yield f"    right    {event.right_value}"
-
-
-def _fault(event: Fault) -> Iterator[str]:
-    stack = f"interrupt stack {event.ist}" if event.ist else "the stack in use"
-    yield f"  fault      {x86.describe_fault(event)}"
-    if ":" in event.words:  # the kernel knows more than the name
-        yield f"             {event.words}"
-    elif event.vector in x86.USUAL_CAUSES:
-        yield f"             usually {x86.USUAL_CAUSES[event.vector]}"
-    yield f"             at 0x{event.rip:x}, rsp 0x{event.rsp:x}, taken on {stack}"
 
 
 def _panic(event: Panic) -> Iterator[str]:

@@ -185,6 +185,14 @@ def test_the_vector_is_named_even_if_the_kernel_does_not() -> None:
     assert in_words(replace(FAULT, vector=99, words="")) == "vector 99 (unknown exception): "
 
 
+def test_a_page_fault_names_the_variable_that_it_hit(image: Image) -> None:
+    address = address_of(image, "guard_page")
+    hit = replace(FAULT, vector=14, cr2=address + 8)
+    assert card(image, result(Cause.FAULT, hit))[2].endswith(f"{address + 8:x} (guard_page+0x8)")
+    assert card(image, result(Cause.FAULT, replace(hit, cr2=8)))[2].endswith("address 0x8")
+    assert "guard_page" not in card(image, result(Cause.FAULT, replace(hit, vector=13)))[2]
+
+
 def test_a_fault_has_its_usual_cause_where_nothing_else_is_known(image: Image) -> None:
     lines = card(image, result(Cause.FAULT, FAULT))
     assert lines[3].startswith("             usually an address that is not canonical")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import List, Tuple
+from itertools import groupby
+from typing import List, Sequence, Tuple
 
 from .evidence import Result
 from .model import Needs, Test, Verdict
@@ -16,9 +17,18 @@ from .protocol import Bench, Fault, Hang, Panic
 from .rounds import Round
 
 
+LINE_CHARACTERS = 4000  # a kernel may fill megabytes without a line break
+
+
 def clean(text: str) -> str:
     """Untrusted text, made fit for one line: no control characters, no line or page breaks."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1]
+                   for each in text[:LINE_CHARACTERS + 1])
+    return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS - 3]}..."
+
+
+def clean_lines(text: str) -> str:
+    return "\n".join(map(clean, text.splitlines()))
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,41 @@ class Summary:
     @property
     def counts(self) -> "Counter[Verdict]":
         return Counter(result.verdict for result in self.results)
+
+    @property
+    def counts_in_words(self) -> str:
+        counts = self.counts
+        parts = [f"{counts[Verdict.PASS]} passed", f"{counts[Verdict.FAIL]} failed"]
+        parts += [f"{counts[Verdict.ERROR]} in error"] if counts[Verdict.ERROR] else []
+        parts += [f"{counts[Verdict.SKIP]} skipped"] if counts[Verdict.SKIP] else []
+        parts += [f"{self.not_run} not run"] if self.not_run else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What one card explains: a test that failed, or all that share its fate."""
+
+    result: Result
+    others: int = 0
+
+    @property
+    def title(self) -> str:
+        more = f" and {self.others} other{'s' * (self.others > 1)}" if self.others else ""
+        return clean(f"{self.result.verdict.word.upper()} {self.result.test.full_name}") + more
+
+
+def failures(results: Sequence[Result]) -> List[Failure]:
+    bad = [result for result in results if result.verdict > Verdict.SKIP]
+    groups = (list(group) for _, group in groupby(bad, key=_what_happened))
+    return [Failure(group[0], len(group) - 1) for group in groups]
+
+
+def _what_happened(result: Result) -> object:
+    """Equal for the tests of a boot that went wrong as a whole, and for those that got none: one
+    card explains them all."""
+    is_shared = result.is_trouble or result.scene is None
+    return (result.finding, result.scene) if is_shared else result
 
 
 def sentence_of(result: Result) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shlex
 import sys
-from itertools import groupby
 from typing import IO, Iterator, Optional, Sequence
 
 from .bisection import Conclusion
@@ -17,7 +16,7 @@ from .model import Inject, Isolation, Speed, Test, Verdict
 from .outcomes import describe_outcome
 from .protocol import Bench
 from .rounds import shuffle_words
-from .summary import Summary, clean, figures_of, names_of_needs, sentence_of
+from .summary import Summary, clean, failures, figures_of, names_of_needs, sentence_of
 
 WIDTH = 100
 COLORS = {Verdict.PASS: "32", Verdict.SKIP: "33", Verdict.FAIL: "31", Verdict.ERROR: "35"}
@@ -92,14 +91,10 @@ class Terminal:
 
     def cards(self, results: Sequence[Result], cards: Cards) -> None:
         self._new_line()
-        bad = [result for result in results if result.verdict > Verdict.SKIP]
-        for _, group in groupby(bad, key=_what_happened):
-            first, *others = group
-            head, *body = map(clean, cards.lines(first))
-            title = f"{first.verdict.word.upper()} {first.test.full_name}"
-            if others:
-                title += f" and {len(others)} other{'s' * (len(others) > 1)}"
-            self.say(f"\n{self._paint(title, first.verdict)}: {self._stress(head)}")
+        for failure in failures(results):
+            head, *body = map(clean, cards.lines(failure.result))
+            title = self._paint(failure.title, failure.result.verdict)
+            self.say(f"\n{title}: {self._stress(head)}")
             for line in body:
                 self.say(line)
 
@@ -110,11 +105,6 @@ class Terminal:
 
     def end(self, summary: Summary) -> None:
         self._new_line()
-        counts = summary.counts
-        parts = [f"{counts[Verdict.PASS]} passed", f"{counts[Verdict.FAIL]} failed"]
-        parts += [f"{counts[Verdict.ERROR]} in error"] if counts[Verdict.ERROR] else []
-        parts += [f"{counts[Verdict.SKIP]} skipped"] if counts[Verdict.SKIP] else []
-        parts += [f"{summary.not_run} not run"] if summary.not_run else []
         boots = f"{summary.boots} boot{'s' * (summary.boots != 1)}"
         if len(summary.rounds) > 1:
             boots += f", {len(summary.rounds)} rounds"
@@ -122,8 +112,8 @@ class Terminal:
         order = shuffle_words(seeds.pop()) if len(seeds) == 1 else ()
         for name in summary.flaky:
             self.say(f"flaky: {clean(name)} is well in one round and fails in another")
-        worst = max(counts, default=Verdict.ERROR if summary.planned else Verdict.SKIP)
-        text = " ".join([f"{', '.join(parts)} in {summary.seconds:.2f} s, {boots}", *order])
+        worst = max(summary.counts, default=Verdict.ERROR if summary.planned else Verdict.SKIP)
+        text = " ".join([f"{summary.counts_in_words} in {summary.seconds:.2f} s, {boots}", *order])
         self.say(self._paint(("" if summary.is_complete else "Interrupted: ") + text, worst))
 
     def _paint(self, text: str, verdict: Verdict) -> str:
@@ -131,13 +121,6 @@ class Terminal:
 
     def _stress(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self._has_color else text
-
-
-def _what_happened(result: Result) -> object:
-    """Equal for the tests of a boot that went wrong as a whole, and for those that got none: one
-    card explains them all."""
-    is_shared = result.is_trouble or result.scene is None
-    return (result.finding, result.scene) if is_shared else result
 
 
 def wants_color(stream: IO[str]) -> bool:

@@ -83,6 +83,13 @@ def test_no_control_character_reaches_the_terminal(image: Image, text: str) -> N
     assert stream.getvalue().count("\n") < 30 + text.count("\n") + len(text.splitlines())
 
 
+def test_a_line_without_end_is_cut_off() -> None:
+    """A kernel may fill megabytes of its console without a line break."""
+    line = clean("x" * 100_000)
+    assert len(line) == 4000 and line.endswith("x...") and clean(line) == line
+    assert len(clean("\0" * 100_000)) == 4000 and clean("x" * 4000) == "x" * 4000
+
+
 class Tty(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from .evidence import Result
+from .model import Test
 
 Row = Tuple[str, str]  # a figure, and what it belongs to
 
@@ -17,6 +18,24 @@ def duration_lines(results: Sequence[Result], count: int) -> Iterator[str]:
     """Two tables of so many lines; 0 stands for all of them."""
     yield from _table("test", "cycles", _tests(results), count)
     yield from _table("boot", "seconds", _boots(results), count)
+
+
+def seconds_of(results: Sequence[Result]) -> Dict[Test, float]:
+    """What each test took of its boot's seconds, from the start of QEMU on, so that they add up.
+
+    Only cycles tell one test of a boot from another. One that never came to an end has none: the
+    whole boot is put down to it, as what the others took is next to nothing beside a hang."""
+    seconds = {result.test: 0.0 for result in results}
+    for group in _by_boot(results):
+        cycles = [result.record.end.cycles if result.record and result.record.end else None
+                  for result in group]
+        weights = [float(each is None) if None in cycles else float(each or 0) for each in cycles]
+        total = sum(weights)
+        for result, weight in zip(group, weights):
+            assert result.scene is not None
+            share = weight / total if total else 1 / len(group)
+            seconds[result.test] = share * result.scene.seconds
+    return seconds
 
 
 def _table(what: str, unit: str, rows: List[Row], count: int) -> Iterator[str]:
@@ -38,13 +57,17 @@ def _tests(results: Sequence[Result]) -> List[Row]:
 
 
 def _boots(results: Sequence[Result]) -> List[Row]:
+    boots = [(group[0].scene.seconds if group[0].scene else 0.0, _of_boot(group))
+             for group in _by_boot(results)]
+    return [(f"{seconds:.3f}", words) for seconds, words in sorted(boots, key=_slowest_first)]
+
+
+def _by_boot(results: Sequence[Result]) -> List[List[Result]]:
     members: Dict[int, List[Result]] = {}
     for result in results:
         if result.scene is not None:
             members.setdefault(result.scene.number, []).append(result)
-    boots = [(group[0].scene.seconds if group[0].scene else 0.0, _of_boot(group))
-             for group in members.values()]
-    return [(f"{seconds:.3f}", words) for seconds, words in sorted(boots, key=_slowest_first)]
+    return list(members.values())
 
 
 def _slowest_first(row: Tuple[float, str]) -> Tuple[float, str]:

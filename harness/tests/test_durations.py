@@ -9,7 +9,7 @@ from typing import Callable, List
 import pytest
 
 from judge import cli
-from judge.durations import duration_lines
+from judge.durations import duration_lines, seconds_of
 from judge.evidence import Record, Result
 from judge.model import Scene, Test, Verdict
 from judge.protocol import TestEnded
@@ -36,6 +36,21 @@ RESULTS = [result("a", 900, 1, 0.25), result("b", 12_345, 1, 0.25), result("dies
          "  0.125  s.c"])])
 def test_the_slowest_come_first(count: int, expected: List[str]) -> None:
     assert list(duration_lines(RESULTS, count)) == expected
+
+
+def test_the_seconds_of_a_boot_are_shared_by_cycles() -> None:
+    seconds = {test.name: each for test, each in seconds_of(RESULTS).items()}
+    assert seconds["a"] + seconds["b"] == pytest.approx(0.25)
+    assert seconds["b"] / seconds["a"] == pytest.approx(12_345 / 900)
+    assert (seconds["dies"], seconds["c"]) == (1.5, 0.125)
+
+
+def test_a_test_without_end_took_all_of_its_boot() -> None:
+    dead = [result("a", 900, 1, 35.0), result("hangs", 0, 1, 35.0)]
+    assert list(seconds_of(dead).values()) == [0.0, 35.0]
+    troubled = [result("a", 0, 1, 3.0), result("b", 0, 1, 3.0)]
+    assert list(seconds_of(troubled).values()) == [1.5, 1.5]
+    assert list(seconds_of([Result(Test("s", "t"), Verdict.ERROR)]).values()) == [0.0]
 
 
 def test_nothing_took_any_time() -> None:

@@ -25,6 +25,14 @@ class Conclusion:
     result: Optional[Result] = None  # of the test that failed
     culprits: Tuple[Test, ...] = ()  # it fails behind these
 
+    @property
+    def selecting(self) -> Tuple[str, ...]:
+        """Options that select just these tests; none if there is no culprit."""
+        if not self.culprits or self.result is None:
+            return ()
+        tests = (*self.culprits, self.result.test)
+        return tuple(word for test in tests for word in ("--test", test.full_name))
+
 
 class _NoRunsLeft(Exception):
     """The tests that were found until then have to do."""

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, FrozenSet, List, Optional, Sequence, Tuple
 
 from . import report
 from .card import Cards
-from .data import run_data, test_data
+from .data import bisection_data, list_data, run_data
 from .elf import Image
+from .evidence import Result
 from .machine import BootWay, Machine
 from .memory import Memory
 from .model import ROOT, Refusal, Test, Verdict
@@ -89,7 +90,7 @@ def _main(arguments: List[str]) -> int:
     image = _load(machine.kernel)
     choice = _choose(image, machine, options)
     if options.list:
-        return _list(choice, options)
+        return _list(image, machine, choice, options)
     if machine.way is BootWay.GRUB and not image.build_id:
         raise Refusal(f"{machine.kernel} has no build id, so that it cannot be told from an older "
                       "one in the ISO: link it with --build-id.")
@@ -193,12 +194,13 @@ def _load(kernel: Path) -> Image:
 # --- Actions --------------------------------------------------------------------------------------
 
 
-def _list(choice: Choice, options: argparse.Namespace) -> int:
+def _list(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
     tests = choice.tests
     if choice.remark:
         complain(choice.remark)
     if options.json:
-        report.write_json([test_data(test) for test in tests], options.json)
+        report.write_json(list_data(tests, str(machine.kernel), image.build_id, choice.remark),
+                          options.json)
     if options.json != "-":
         list_tests(tests, options.verbose)
     return OK
@@ -213,25 +215,34 @@ def _runner(image: Image, machine: Machine, options: argparse.Namespace,
 
 
 def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
-    from .bisection import Bisection
+    from .bisection import Bisection, Conclusion
     seed = random_seed() if options.shuffle == ANY_SEED else options.shuffle
-    terminal = Terminal(sys.stdout, options.verbose)
-    runner = _runner(image, machine, options, stops_at_failure=False)
-    probe = _runner(image, machine, options, stops_at_failure=False)
+    command = [*command_of(options), *shuffle_words(seed)]
+    terminal = Terminal(sys.stderr if options.json == "-" else sys.stdout, options.verbose)
+
+    def write(conclusion: Optional[Conclusion]) -> None:
+        if options.json and (options.json != "-" or conclusion is not None):
+            report.write_json(bisection_data(conclusion, str(machine.kernel), image.build_id, seed,
+                                             command), options.json)
+
+    def run(runner: "Runner", tests: Sequence[Test]) -> List[Result]:
+        return [result for boot in runner.run(tests, seed) for result in boot]
+
+    write(None)
     terminal.remark(choice.remark)
     if not choice.tests:
+        write(Conclusion(choice.remark))
         return OK
     terminal.begin(choice.tests, _short(machine.kernel), _how(machine, choice),
                    shuffle_words(seed))
-    results = [each for boot in runner.run(choice.tests, seed) for each in boot]
-    bisection = Bisection(
-        lambda chosen: [each for boot in probe.run(chosen, seed) for each in boot], terminal.say)
-    conclusion = bisection.find(results)
-    command = command_of(options)
+    whole, probe = (_runner(image, machine, options, stops_at_failure=False) for _ in range(2))
+    bisection = Bisection(lambda tests: run(probe, tests), terminal.say)
+    conclusion = bisection.find(run(whole, choice.tests))
     if conclusion.result is not None:
-        cards = Cards(image, options.verbose, command, choice.words)
+        cards = Cards(image, options.verbose, command_of(options), choice.words)
         terminal.cards([conclusion.result], cards)
-    terminal.conclude(conclusion, [*command, *shuffle_words(seed)])
+    terminal.conclude(conclusion, command)
+    write(conclusion)
     if conclusion.result is None:
         return OK
     return BROKEN if conclusion.result.is_trouble else FAILED

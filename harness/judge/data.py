@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""A run as data, for JSON."""
+"""A run, a list of tests or a bisection as data, for JSON: docs/report.schema.json."""
 from __future__ import annotations
 
-from typing import Any, Dict
+import shlex
+from typing import Any, Dict, Optional, Sequence
 
+from .bisection import Conclusion
+from .durations import seconds_of
 from .evidence import Record, Result
-from .model import Test, Verdict
+from .model import OutcomeKind, Test, Verdict
 from .outcomes import describe_outcome
 from .protocol import (Armed, Backtrace, Bench, CheckFailed, Fault, Hang, Note, Panic, Param,
                        Registers)
-from .summary import Summary, figures_of, names_of_needs, sentence_of
+from .summary import Summary, cut, figures_of, names_of_needs, sentence_of
 
-JSON_SCHEMA = 1
+JSON_SCHEMA = 2  # the version: docs/report.schema.json says the same
 
 
 def test_data(test: Test) -> Dict[str, Any]:
     outcome = test.outcome
+    is_fault = outcome.kind is OutcomeKind.FAULT
     data: Dict[str, Any] = {
         "name": test.full_name, "suite": test.suite, "test": test.short_name, "file": test.file,
         "line": test.line, "outcome": outcome.kind.name.lower(),
-        "declared": describe_outcome(outcome), "isolation": test.isolation.name.lower(),
+        "declared": describe_outcome(outcome), "error_code": outcome.error if is_fault else None,
+        "error_mask": outcome.mask or None, "isolation": test.isolation.name.lower(),
         "timeout_ms": test.timeout_ms, "proves": list(test.proves), "needs": names_of_needs(test),
         "speed": test.speed.word, "inject": test.inject.name.lower(), "bench": test.is_bench,
         "known_bug": test.known_bug, "parameter": test.index, "quirks": len(test.quirks),
@@ -27,13 +32,13 @@ def test_data(test: Test) -> Dict[str, Any]:
     return data
 
 
-def result_data(result: Result) -> Dict[str, Any]:
+def result_data(result: Result, seconds: float) -> Dict[str, Any]:
     finding, record, scene = result.finding, result.record, result.scene
     data = test_data(result.test)
     data.update(verdict=result.verdict.word, cause=finding.reason.value if finding else None,
                 sentence=sentence_of(result),
                 differences=[vars(each) for each in finding.differences] if finding else [])
-    data["restart"] = result.restart or None
+    data.update(restart=result.restart or None, seconds=round(seconds, 6))
     if record is not None:
         data.update(_told(record))
         data.update(
@@ -53,8 +58,13 @@ def result_data(result: Result) -> Dict[str, Any]:
             data["encore"] = {"died": scene.encore.has_died,
                               "exceptions": [vars(each) for each in scene.encore.traps]}
         if result.verdict > Verdict.SKIP:
-            data.update(console=scene.console, qemu=scene.log, command=list(scene.command))
+            data.update(console=_lines(scene.console), qemu=_lines(scene.log),
+                        command=list(scene.command))
     return data
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(cut, text.splitlines()))
 
 
 def _told(record: Record) -> Dict[str, Any]:
@@ -74,10 +84,9 @@ def _told(record: Record) -> Dict[str, Any]:
 
 
 def run_data(summary: Summary) -> Dict[str, Any]:
+    seconds = seconds_of(summary.results)
     return {
-        "schema": JSON_SCHEMA,
-        "kernel": summary.kernel,
-        "build_id": summary.build_id,
+        **_head("run", summary.kernel, summary.build_id),
         "complete": summary.is_complete,
         "boots": summary.boots,
         "seconds": round(summary.seconds, 3),
@@ -88,5 +97,30 @@ def run_data(summary: Summary) -> Dict[str, Any]:
         "rounds": [{"number": each.number, "seed": each.seed, "seconds": round(each.seconds, 3),
                     "counts": {verdict.word: each.counts[verdict] for verdict in Verdict}}
                    for each in summary.rounds],
-        "tests": [result_data(result) for result in summary.results],
+        "tests": [result_data(result, seconds[result.test]) for result in summary.results],
     }
+
+
+def list_data(tests: Sequence[Test], kernel: str, build_id: str, remark: str) -> Dict[str, Any]:
+    return {**_head("list", kernel, build_id), "remark": remark or None,
+            "tests": [test_data(test) for test in tests]}
+
+
+def bisection_data(conclusion: Optional[Conclusion], kernel: str, build_id: str,
+                   seed: Optional[int], command: Sequence[str]) -> Dict[str, Any]:
+    """None: it is still at work."""
+    known = conclusion or Conclusion("")
+    return {
+        **_head("bisection", kernel, build_id), "complete": conclusion is not None, "seed": seed,
+        "sentence": known.sentence or None,
+        "culprits": [test.full_name for test in known.culprits],
+        "result": _alone(known.result) if known.result else None,
+        "repeat": shlex.join([*command, *known.selecting]) if known.selecting else None}
+
+
+def _alone(result: Result) -> Dict[str, Any]:
+    return result_data(result, seconds_of([result])[result.test])
+
+
+def _head(kind: str, kernel: str, build_id: str) -> Dict[str, Any]:
+    return {"schema": JSON_SCHEMA, "kind": kind, "kernel": kernel, "build_id": build_id}

@@ -57,7 +57,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
             ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
             ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
             ("-x", options.stop), ("--durations", options.durations is not None),
-            ("--tap", options.tap), ("--junit", options.junit), ("--json", options.json))
+            ("--tap", options.tap), ("--junit", options.junit))
             if is_used]
         if others:
             parser.error(f"--bisect-order decides itself what runs and what it says: it goes "

@@ -20,13 +20,24 @@ JUNIT_TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "
 
 def write_json(data: Any, path: str) -> None:
     import json
-    write_report(json.dumps(data, indent=2) + "\n", path)
+    write_report(json.dumps(_sound(data), indent=2, allow_nan=False) + "\n", path)
+
+
+def _sound(value: Any) -> Any:
+    """Python's JSON has half characters, as in the name of a file that is not UTF-8; others are
+    right to refuse them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _sound(each) for key, each in value.items()}
+    return [_sound(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def write_report(text: str, path: str) -> None:
-    """Whole or not at all: nobody shall read half a report."""
+    """In UTF-8. Whole or not at all: nobody shall read half a report."""
     if path == "-":
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
         sys.stdout.flush()
         return
     target = Path(path)

@@ -22,13 +22,12 @@ LINE_CHARACTERS = 4000  # a kernel may fill megabytes without a line break
 
 def clean(text: str) -> str:
     """Untrusted text, made fit for one line: no control characters, no line or page breaks."""
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1]
-                   for each in text[:LINE_CHARACTERS + 1])
+    return cut("".join(each if each.isprintable() else ascii(each)[1:-1]
+                       for each in text[:LINE_CHARACTERS + 1]))
+
+
+def cut(line: str) -> str:
     return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS - 3]}..."
-
-
-def clean_lines(text: str) -> str:
-    return "\n".join(map(clean, text.splitlines()))
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,8 @@ class Terminal:
 
     def conclude(self, conclusion: Conclusion, command: Sequence[str]) -> None:
         self.say(f"\n{clean(conclusion.sentence)}")
-        if conclusion.culprits and conclusion.result is not None:
-            tests = [*conclusion.culprits, conclusion.result.test]
-            words = [word for test in tests for word in ("--test", test.full_name)]
-            self.say(f"  repeat     {shlex.join([*command, *words])}")
+        if conclusion.selecting:
+            self.say(f"  repeat     {shlex.join([*command, *conclusion.selecting])}")
 
     def progress(self, results: Sequence[Result]) -> None:
         for result in results:

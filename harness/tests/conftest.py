@@ -2,6 +2,7 @@
 """A kernel to read, its registry for the fakes, and a QEMU that plays a scenario."""
 from __future__ import annotations
 
+import json
 import marshal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from typing import Any, Callable, Dict, List, Tuple
 import pytest
 from hypothesis import settings
 
+from judge import report
+from judge.data import test_data
 from judge.elf import Image
 from judge.model import OutcomeKind, Test
-from judge.data import test_data
+from tests import schema
 
 HERE = Path(__file__).parent
 
@@ -45,6 +48,19 @@ def compile_sample(folder: Path, *flags: str) -> Path:
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read here has no colours, whatever the user likes."""
     monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def valid_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test has written as JSON is as its schema says."""
+    write = report.write_report
+
+    def check_and_write(text: str, path: str) -> None:
+        if text.startswith("{"):
+            assert not schema.complaint(json.loads(text))
+        write(text, path)
+
+    monkeypatch.setattr(report, "write_report", check_and_write)
 
 
 @pytest.fixture(scope="session")

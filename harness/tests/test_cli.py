@@ -110,8 +110,7 @@ def test_the_list_needs_no_qemu(kernel: Path, capsys: Capture) -> None:
 
 def test_the_list_as_data(kernel: Path, capsys: Capture) -> None:
     assert main(kernel, "--list", "--json", "-") == 0
-    rows = json.loads(capsys.readouterr().out)
-    tests = {row["name"]: row for row in rows}
+    tests = {row["name"]: row for row in json.loads(capsys.readouterr().out)["tests"]}
     assert tests["faults.stack_overflow"]["outcome"] == "fault"
     screen = tests["screen.shows_hello"]
     assert (screen["isolation"], screen["needs"]) == ("boot", ["vga"])
@@ -205,7 +204,7 @@ def test_it_runs_from_any_folder(kernel: Path, tmp_path: Path) -> None:
     (["--list", "--repeat", "2"], "nothing can be repeated"),
     (["--list", "--bisect-order"], "nothing can be repeated or bisected"),
     (["--bisect-order", "--until-fail"], "it goes without --until-fail"),
-    (["--bisect-order", "--json", "-"], "it goes without --json"),
+    (["--bisect-order", "--junit", "-"], "it goes without --junit"),
     (["--bisect-order", "--bench"], "it goes without --bench")])
 def test_what_does_not_go_together(arguments: List[str], words: str, capsys: Capture) -> None:
     assert cli.main(arguments) == options.USAGE

@@ -11,12 +11,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness"))
+
+from tests import schema
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,12 @@ def output(*command: object) -> List[str]:
     """The lines that a command prints; it has to succeed."""
     words = [str(word) for word in command]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def read_report(path: Path) -> Dict[str, Any]:
+    report: Dict[str, Any] = json.loads(path.read_text())
+    assert not schema.complaint(report)
+    return report
 
 
 def kernel_compiler(build: Path) -> List[str]:

@@ -5,7 +5,6 @@ It takes a quarter of a minute of waiting, so that .ci/run has it and `meson tes
 """
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Dict
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, read_report
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +22,7 @@ def report(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, A
                     str(build), "--kernel", str(build / "faultline-selftest.elf"),
                     "--suite", "backstop", "--json", str(path)],
                    stdout=subprocess.DEVNULL, timeout=120, check=False)
-    data: Dict[str, Any] = json.loads(path.read_text())
-    return data
+    return read_report(path)
 
 
 def sentence(report: Dict[str, Any], name: str) -> str:

@@ -6,7 +6,6 @@ FAULTLINE_SEEDS says how many orders (one by default), FAULTLINE_BOOT how the ke
 """
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any, Dict
 import pytest
 from tests.proves import proves
 
-from conftest import ROOT
+from conftest import ROOT, read_report
 
 SEEDS = range(1, 1 + int(os.environ.get("FAULTLINE_SEEDS", "1")))
 BOOT = os.environ.get("FAULTLINE_BOOT", "direct")
@@ -37,8 +36,7 @@ def run(build: Path, folder: Path, seed: int) -> Dict[str, Any]:
         capture_output=True, text=True, timeout=120, check=False,
         env={**os.environ, "TMPDIR": str(folder)})
     assert done.returncode == 1, done.stdout + done.stderr
-    data: Dict[str, Any] = json.loads(report.read_text())
-    return data
+    return read_report(report)
 
 
 @proves("4.1.7", "4.8.3")

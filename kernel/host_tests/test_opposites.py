@@ -3,7 +3,6 @@
 each, in a kernel of its own, and the harness has to say exactly what went wrong."""
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any, Dict, NamedTuple
 import pytest
 from tests.proves import proves
 
-from conftest import ROOT
+from conftest import ROOT, read_report
 
 # What is said of each test: the verdict, and words of its sentence.
 SENTENCES = {
@@ -150,7 +149,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
 def results(runs: Dict[str, Run], folder: Path) -> Dict[str, Any]:
     """Some tests take the machine down, and the run goes on behind them."""
     assert runs["all"].status == 1, runs["all"].text
-    tests = json.loads((folder / "report.json").read_text())["tests"]
+    tests = read_report(folder / "report.json")["tests"]
     return {test["name"].partition(".")[2]: test for test in tests}
 
 

@@ -6,7 +6,6 @@ set, as in .ci/run behind `./dev install ci`, with all of them: one that is miss
 """
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ import pytest
 from judge.elf import Image
 from judge.model import Outcome, OutcomeKind, Test
 
-from conftest import ROOT, output
+from conftest import ROOT, output, read_report
 from test_build import compiles
 
 MANUAL = ROOT / "docs/ktest.md"
@@ -339,7 +338,7 @@ def test_two_functions_do_on_the_bare_machine(bare: Path, tmp_path: Path) -> Non
                            "--json", report], capture_output=True, text=True, timeout=60,
                           check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    tests = {test["name"]: test for test in json.loads(report.read_text())["tests"]}
+    tests = {test["name"]: test for test in read_report(report)["tests"]}
     assert {name: test["verdict"] for name, test in tests.items()} == {
         "bare.one_and_one_are_two": "pass", "bare.one_is_two": "fail",
         "bare.panics_without_a_frame": "fail"}

@@ -26,7 +26,9 @@ summary     what there is to tell of a whole run
 card        the failure card
 terminal    what people see: progress, cards, tables
 data        a run as data
-report      files for other programs: JSON, JUnit, TAP
+junit       a run as JUnit XML
+github      a run for GitHub Actions: annotations, job summary
+report      files for other programs, and TAP
 options     names and limits of the options
 cli         what the command does, exit statuses
 """

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Reports for other programs: JSON, JUnit, TAP."""
+"""Reports for other programs are written: files, and TAP on the standard output."""
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Iterator, Sequence
 
 from .card import Cards
 from .evidence import Result
 from .model import Refusal, Verdict
 from .summary import Summary, clean
-
-JUNIT_TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
 
 
 # --- Files ----------------------------------------------------------------------------------------
@@ -77,43 +74,3 @@ def print_tap(summary: Summary, cards: Cards) -> None:
     for line in tap_lines(summary.results, cards):
         print(line)
     sys.stdout.flush()
-
-
-# --- JUnit ----------------------------------------------------------------------------------------
-
-
-def junit_text(summary: Summary, cards: Cards) -> str:
-    from xml.etree import ElementTree as xml
-    counts = summary.counts
-    root = xml.Element("testsuites", name="faultline", tests=str(len(summary.results)),
-                       failures=str(counts[Verdict.FAIL]), errors=str(counts[Verdict.ERROR]),
-                       skipped=str(counts[Verdict.SKIP]), time=f"{summary.seconds:.3f}")
-    suites: Dict[str, List[Result]] = {}
-    for result in summary.results:
-        suites.setdefault(result.test.suite, []).append(result)
-    for name, results in suites.items():
-        verdicts = Counter(result.verdict for result in results)
-        suite = xml.SubElement(root, "testsuite", name=clean(name), tests=str(len(results)),
-                               failures=str(verdicts[Verdict.FAIL]),
-                               errors=str(verdicts[Verdict.ERROR]),
-                               skipped=str(verdicts[Verdict.SKIP]))
-        for result in results:
-            _junit_case(xml, suite, result, cards)
-    return str(xml.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
-
-
-def _junit_case(xml: Any, suite: Any, result: Result, cards: Cards) -> None:
-    test = result.test
-    case = xml.SubElement(suite, "testcase", classname=clean(test.suite),
-                          name=clean(test.short_name), file=clean(test.file), line=str(test.line))
-    finding = result.finding
-    if finding is None:
-        return
-    child = xml.SubElement(case, JUNIT_TAGS[result.verdict], message=clean(finding.sentence))
-    if result.verdict > Verdict.SKIP:
-        child.set("type", finding.reason.value)
-        child.text = "\n".join(clean(line) for line in cards.lines(result))
-
-
-def write_junit(summary: Summary, cards: Cards, path: str) -> None:
-    write_report(junit_text(summary, cards), path)

@@ -26,6 +26,7 @@ from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Fault, Hang, N
 from judge.rounds import Tally
 from judge.summary import Summary
 from tests import schema
+from tests.modules import require
 from tests.proves import proves
 
 FakeQemu = Callable[[str], str]
@@ -73,9 +74,7 @@ def written(content: Any) -> Any:
 
 
 def test_the_schema_is_one() -> None:
-    schema.require()
-    from jsonschema import Draft202012Validator
-    Draft202012Validator.check_schema(schema.load())
+    require("jsonschema").Draft202012Validator.check_schema(schema.load())
     assert schema.complaint({"schema": 2, "kind": "list"}), "an incomplete report"
     assert schema.load()["$defs"]["version"]["const"] == data.JSON_SCHEMA
 

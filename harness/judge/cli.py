@@ -268,9 +268,17 @@ class Session:
         self._started = time.monotonic()
         is_stdout_taken = "-" in (options.json, options.junit)
         self._terminal = Terminal(sys.stderr if is_stdout_taken else sys.stdout,
-                                         options.verbose, is_quiet=options.tap)
+                                  options.verbose, options.tap, options.github)
 
     def run(self) -> int:
+        with self._terminal.without_commands():
+            summary = self._run()
+        self._terminal.annotations(summary.results)
+        if self._options.github:
+            self._terminal.remark(report.append_job_summary(summary, self._cards))
+        return exit_status(summary, self._options.tap)
+
+    def _run(self) -> Summary:
         is_complete = False
         try:
             self._terminal.remark(self._choice.remark)
@@ -289,7 +297,7 @@ class Session:
             summary.results, (test.full_name for test in self._image.tests))
         self._write_files(summary)
         self._write_output(summary)
-        return exit_status(summary, self._options.tap)
+        return summary
 
     def _round(self, number: int, seed: Optional[int]) -> None:
         words = shuffle_words(seed)

@@ -43,8 +43,10 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         ("--tap", options.tap)) if is_used]
     if len(stdouts) > 1:
         parser.error(f"{' and '.join(stdouts)} would both write to the standard output")
-    if options.list and (options.tap or options.junit):
+    if options.list and (options.tap or options.junit or options.github):
         parser.error("--list boots nothing, so that there is no verdict to report")
+    if options.tap and options.github:
+        parser.error("--tap is for Meson, which keeps it: --github has no log to write to")
     if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
     is_repeated = options.repeat is not None or options.until_fail
@@ -57,7 +59,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
             ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
             ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
             ("-x", options.stop), ("--durations", options.durations is not None),
-            ("--tap", options.tap), ("--junit", options.junit))
+            ("--tap", options.tap), ("--junit", options.junit), ("--github", options.github))
             if is_used]
         if others:
             parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
@@ -125,6 +127,8 @@ def _add_run(parser: ArgumentParser) -> None:
     group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--tap", action="store_true", help="TAP on the standard output")
+    group.add_argument("--github", action="store_true",
+                       help="annotations in the log and a job summary, for GitHub Actions")
     group.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
     group.add_argument("--durations", type=_rows, metavar="N",
                        help="the N slowest tests and boots; 0: all of them")

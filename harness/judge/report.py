@@ -2,12 +2,14 @@
 """Reports for other programs are written: files, and TAP on the standard output."""
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from .card import Cards
 from .evidence import Result
+from .github import SUMMARY_BYTES, job_summary
 from .model import Refusal, Verdict
 from .summary import Summary, clean
 
@@ -47,6 +49,20 @@ def write_report(text: str, path: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise Refusal(f"The report {path} cannot be written: {error.strerror}.") from error
+
+
+def append_job_summary(summary: Summary, cards: Cards) -> str:
+    """To GitHub's file for this step. Returns a remark if that does not work: verdicts stand."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return "There is no job summary, as GITHUB_STEP_SUMMARY is not set."
+    try:
+        with open(path, "ab") as file:
+            text = job_summary(summary, cards, SUMMARY_BYTES - file.tell())
+            file.write(text.encode("utf-8"))
+    except OSError as error:
+        return f"The job summary {path} cannot be written: {error.strerror}."
+    return "" if text else f"The job summary {path} is full: GitHub takes 1 MiB of a step."
 
 
 # --- TAP ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import shlex
 import sys
 from typing import IO, Iterator, Optional, Sequence
 
+from . import github
 from .bisection import Conclusion
 from .card import Cards
 from .durations import duration_lines
@@ -24,16 +25,42 @@ LETTERS = {Verdict.PASS: ".", Verdict.SKIP: "s", Verdict.FAIL: "F", Verdict.ERRO
 
 
 class Terminal:
-    def __init__(self, stream: IO[str], is_verbose: bool = False, is_quiet: bool = False) -> None:
+    """`is_github`: the stream becomes a log of GitHub Actions, where lines may be commands."""
+
+    def __init__(self, stream: IO[str], is_verbose: bool = False, is_quiet: bool = False,
+                 is_github: bool = False) -> None:
         self._stream = stream
         self._is_verbose = is_verbose
         self._is_quiet = is_quiet
+        self._is_github = is_github
         self._has_color = wants_color(stream)
         self._column = 0
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self._is_quiet:
-            print(text, end=end, file=self._stream, flush=True)
+            print(github.defuse(text) if self._is_github else text, end=end, file=self._stream,
+                  flush=True)
+
+    @contextlib.contextmanager
+    def without_commands(self) -> Iterator[None]:
+        """For as long as a kernel may have a say."""
+        if not self._is_github:
+            yield
+            return
+        token = github.new_token()
+        self._command(github.stop_commands(token))
+        try:
+            yield
+        finally:
+            self._new_line()
+            self._command(github.resume_commands(token))
+
+    def annotations(self, results: Sequence[Result]) -> None:
+        for line in github.annotation_lines(results) if self._is_github else ():
+            self._command(line)
+
+    def _command(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
 
     def remark(self, sentence: str) -> None:
         if sentence:

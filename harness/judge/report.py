@@ -89,4 +89,6 @@ def print_tap(summary: Summary, cards: Cards) -> None:
         print(f"# {clean(summary.remark)}")
     for line in tap_lines(summary.results, cards):
         print(line)
+    if not summary.is_complete:
+        print("Bail out! Interrupted.")
     sys.stdout.flush()

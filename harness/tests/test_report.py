@@ -43,19 +43,6 @@ def cards(image: Image) -> Cards:
     return Cards(image, True, ["harness/run.py"], [])
 
 
-TAP_LINE = re.compile(r"1\.\.\d+|(not )?ok \d+ - [^\n#]+( # SKIP .*)?|# .*")
-
-
-@given(sentence=st.text())
-def test_tap_is_flat_whatever_the_guest_says(image: Image, sentence: str) -> None:
-    results = [result(sentence, verdict) for verdict in Verdict]
-    lines = list(report.tap_lines(results, cards(image)))
-    assert lines[0] == "1..4"
-    assert all(TAP_LINE.fullmatch(line) for line in lines)
-    points = [line for line in lines if line.startswith(("ok", "not ok"))]
-    assert [point.split(" - ")[0] for point in points] == ["ok 1", "ok 2", "not ok 3", "not ok 4"]
-
-
 @given(text=st.text())
 def test_no_control_character_reaches_the_terminal(image: Image, text: str) -> None:
     stream = io.StringIO()
@@ -215,11 +202,6 @@ def test_verbose_names_every_test(kernel: Path, fake_qemu: FakeQemu, capsys: Cap
     assert text.splitlines()[:4] == [
         f"Running 3 tests of {cli._short(kernel)} (direct boot, tcg)", "alpha.one... pass",
         "alpha.skips... skip (for a reason)", "alpha.two... pass"]
-
-
-def test_tap_for_meson(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
-    status, text = output(kernel, fake_qemu("triple_fault"), capsys, "--tap", "faults.*")
-    assert status == 1 and text.startswith("1..2\nnot ok 1 - faults.stack_overflow\n# triple fault")
 
 
 def test_verbose_says_how_a_declared_end_came(kernel: Path, fake_qemu: FakeQemu,

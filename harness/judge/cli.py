@@ -31,7 +31,7 @@ from .model import ROOT, Refusal, Test, Verdict
 from .options import ANY_SEED, command_of, fixed_seed, parse, selecting
 from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
-from .selection import Shard, of_suites, select
+from .selection import Shard, of_suites, select, suggested_suite, suggestion
 from .summary import Summary
 from .terminal import Terminal, complain, forget_stdout, list_tests
 
@@ -145,7 +145,8 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
     globs = [*options.test, *options.names]
     for glob in globs:  # one that is misspelt must not hide behind the others
         if not select(image.tests, [glob]):
-            raise Refusal(f"No test matches {glob}.", status=NO_MATCH)
+            raise Refusal(f"No test matches {glob}.{_hint(_meant(glob, image, options))}",
+                          status=NO_MATCH)
     matching = select(of_suites(image.tests, options.suite), globs)
     tests = [test for test in matching
              if test.is_bench == options.bench and test.speed <= options.speed]
@@ -153,6 +154,10 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
         return tests
     kind = "benchmark" if options.bench else "test"
     words = " ".join(["", *globs, *(f"--suite {glob}" for glob in options.suite)])
+    suites = [glob for glob in options.suite if not of_suites(image.tests, [glob])]
+    if suites:
+        raise Refusal(f"No {kind} matches --suite {suites[0]}."
+                      f"{_hint(suggested_suite(suites[0], image.tests))}", status=NO_MATCH)
     if not matching:
         why = ""
     elif any(test.is_bench == options.bench for test in matching):
@@ -161,6 +166,15 @@ def _selected(image: Image, options: argparse.Namespace) -> Sequence[Test]:
         why = ": without --bench there are tests" if options.bench else (
             ": what does is a benchmark, for --bench")
     raise Refusal(f"No {kind} matches{words or ' at all'}{why}.", status=NO_MATCH)
+
+
+def _meant(glob: str, image: Image, options: argparse.Namespace) -> str:
+    is_seed = glob.isdecimal() and options.shuffle == ANY_SEED
+    return f"--shuffle={glob}" if is_seed else suggestion(glob, image.tests)
+
+
+def _hint(meant: str) -> str:
+    return f" Did you mean {meant}?" if meant else ""
 
 
 # --- What the options stand for -------------------------------------------------------------------
@@ -306,6 +320,7 @@ class Session:
                                  _how(self._machine, self._choice), words)
         else:
             self._terminal.begin_round(number, self._plan.count, self._choice.how, words)
+        self._terminal.expect(len(self._tests))
         started = time.monotonic()
         with contextlib.closing(self._runner.run(self._tests, seed)) as boots:
             for results in boots:
@@ -343,6 +358,8 @@ class Session:
         self._terminal.cards(summary.results, self._cards)
         if self._options.durations is not None:
             self._terminal.durations(summary.results, self._options.durations)
+        if self._options.keep:
+            self._terminal.kept(summary.results)
         self._terminal.end(summary)
 
 

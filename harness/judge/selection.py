@@ -6,12 +6,16 @@ one that matches the name without the index selects every parameter of the test.
 """
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Pattern, Sequence, Set, Tuple
 
 from .model import Test
 from .order import hash_text
+
+
+LIKENESS = 0.7  # of a name to what the user wrote, to be suggested; 1: the same
 
 
 def compile_glob(glob: str) -> Pattern[str]:
@@ -37,6 +41,20 @@ def of_suites(tests: Sequence[Test], globs: Sequence[str]) -> Tuple[Test, ...]:
     patterns = [compile_glob(glob) for glob in globs]
     return tuple(test for test in tests
                  if not globs or any(pattern.fullmatch(test.suite) for pattern in patterns))
+
+
+def suggestion(glob: str, tests: Sequence[Test]) -> str:
+    """What the user may have meant by a glob that matches no test, as options; or nothing."""
+    if of_suites(tests, [glob]):
+        return f"--suite {glob}"
+    names = [name for test in tests for name in (test.full_name, test.record_name, test.name)]
+    close = difflib.get_close_matches(glob, names, 1, LIKENESS)
+    return close[0] if close else suggested_suite(glob, tests)
+
+
+def suggested_suite(glob: str, tests: Sequence[Test]) -> str:
+    close = difflib.get_close_matches(glob, [test.suite for test in tests], 1, LIKENESS)
+    return f"--suite {close[0]}" if close else ""
 
 
 @dataclass(frozen=True)

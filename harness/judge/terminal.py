@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import sys
-from typing import IO, Iterator, Optional, Sequence
+from typing import IO, Dict, Iterator, Optional, Sequence
 
-from . import github
+from . import exceptions as x86, github
 from .bisection import Conclusion
 from .card import Cards
 from .durations import duration_lines
@@ -20,6 +21,7 @@ from .rounds import shuffle_words
 from .summary import Summary, clean, failures, figures_of, names_of_needs, sentence_of
 
 WIDTH = 100
+KEPT_LINES = 10
 COLORS = {Verdict.PASS: "32", Verdict.SKIP: "33", Verdict.FAIL: "31", Verdict.ERROR: "35"}
 LETTERS = {Verdict.PASS: ".", Verdict.SKIP: "s", Verdict.FAIL: "F", Verdict.ERROR: "E"}
 
@@ -34,7 +36,9 @@ class Terminal:
         self._is_quiet = is_quiet
         self._is_github = is_github
         self._has_color = wants_color(stream)
-        self._column = 0
+        self._has_count = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._width = WIDTH
+        self._column = self._done = self._expected = 0
 
     def say(self, text: str, end: str = "\n") -> None:
         if not self._is_quiet:
@@ -78,6 +82,16 @@ class Terminal:
         words = [f"({', '.join(how)})"] if how else []
         self.say(" ".join([f"Round {number}{f' of {count}' if count else ''}", *words, *order]))
 
+    def expect(self, count: int) -> None:
+        """So many results will come; only those who look on want to see how far it is."""
+        self._done, self._expected = 0, count
+        if self._has_count:
+            self._width = max(1, min(WIDTH, shutil.get_terminal_size().columns - len(self._count)))
+
+    @property
+    def _count(self) -> str:
+        return f" [{self._done:>{len(str(self._expected))}}/{self._expected}]"
+
     def benches(self, results: Sequence[Result]) -> None:
         self._new_line()
         for line in bench_lines(results):
@@ -106,12 +120,13 @@ class Terminal:
     def _letter(self, verdict: Verdict) -> None:
         self.say(self._paint(LETTERS[verdict], verdict), end="")
         self._column += 1
-        if self._column == WIDTH:
+        self._done += 1
+        if self._column == self._width:
             self._new_line()
 
     def _new_line(self) -> None:
         if self._column:
-            self.say("")
+            self.say(f"{'':{self._width - self._column}}{self._count}" if self._has_count else "")
         self._column = 0
 
     def cards(self, results: Sequence[Result], cards: Cards) -> None:
@@ -122,6 +137,19 @@ class Terminal:
             self.say(f"\n{title}: {self._stress(head)}")
             for line in body:
                 self.say(line)
+
+    def kept(self, results: Sequence[Result]) -> None:
+        """The folders of good boots; the others stand on their cards."""
+        verdicts: Dict[str, Verdict] = {}
+        for result in results:
+            if result.scene is not None and result.scene.folder:
+                known = verdicts.get(result.scene.folder, Verdict.PASS)
+                verdicts[result.scene.folder] = max(known, result.verdict)
+        good = [folder for folder, worst in verdicts.items() if worst <= Verdict.SKIP]
+        for folder in good[:KEPT_LINES]:
+            self.say(f"kept       {clean(folder)}")
+        if len(good) > KEPT_LINES:
+            self.say(f"           and {len(good) - KEPT_LINES} more beside them")
 
     def interrupt(self, folders: Sequence[str]) -> None:
         self._new_line()
@@ -181,6 +209,10 @@ def list_tests(tests: Sequence[Test], is_verbose: bool) -> None:
 
 
 def _attributes(test: Test) -> Iterator[str]:
+    outcome = test.outcome
+    if outcome.error or outcome.mask:
+        bits = f", of which the bits 0x{outcome.mask:x} count" if outcome.mask else ""
+        yield f"error code {x86.describe_error(outcome.vector, outcome.error)}{bits}"
     if test.isolation is not Isolation.NONE:
         yield "a boot of its own"
     if test.timeout_ms:
@@ -195,6 +227,8 @@ def _attributes(test: Test) -> Iterator[str]:
         yield f"{len(test.quirks)} quirk{'s' * (len(test.quirks) > 1)}"
     if test.known_bug is not None:
         yield f"known bug: {test.known_bug}"
+    if test.proves:
+        yield f"proves {' '.join(test.proves)}"
 
 
 def bench_lines(results: Sequence[Result]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -237,6 +238,46 @@ def test_why_nothing_matches(arguments: List[str], words: str, kernel: Path, cap
                              ) -> None:
     assert main(kernel, "--list", *arguments) == cli.NO_MATCH
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, meant", [
+    (["alpha"], "--suite alpha"), (["alp*"], "--suite alp*"), (["--shuffle", "5"], "--shuffle=5"),
+    (["alpha.twoo"], "alpha.two"), (["stack_overflo"], "stack_overflow"),
+    (["params.squares/99"], "params.squares/9"), (["alpah"], "--suite alpha"),
+    (["--suite", "alhpa"], "--suite alpha")])
+def test_what_was_meant(arguments: List[str], meant: str, kernel: Path, capsys: Capture) -> None:
+    assert main(kernel, "--list", *arguments) == cli.NO_MATCH
+    assert capsys.readouterr().err.endswith(f". Did you mean {meant}?\n")
+
+
+def test_nothing_is_suggested_that_is_not_alike(kernel: Path, capsys: Capture) -> None:
+    for arguments in (["5"], ["something_else"], ["--suite", "nosuch"]):
+        assert main(kernel, "--list", *arguments) == cli.NO_MATCH
+        assert "mean" not in capsys.readouterr().err
+
+
+def test_the_list_shows_declared_faults(kernel: Path, capsys: Capture) -> None:
+    assert main(kernel, "--list", "-v", "faults.*") == 0
+    rows = {row.split("\t")[0]: row.split("\t")[3:]
+            for row in capsys.readouterr().out.splitlines()}
+    assert rows["faults.write_to_rodata"][0] == (
+        "error code 0x3, write by the kernel that the page's permissions forbid, of which "
+        "the bits 0x1f count")
+    assert not rows["faults.stack_overflow"]
+
+
+def test_the_folders_that_were_kept(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    """Those of bad boots stand on their cards."""
+    def kept(scenario: str, *arguments: str) -> List[str]:
+        main(kernel, "--qemu", fake_qemu(scenario), "--keep", *arguments)
+        return re.findall(r"^kept       (.*)$", capsys.readouterr().out, re.MULTILINE)
+
+    folders = kept("honest", "--isolate", "boot", "alpha.*")
+    assert len(set(folders)) == 3
+    assert all((Path(folder) / "protocol.log").exists() for folder in folders)
+    assert not kept("a_check_fails", "alpha.*")
+    many = kept("honest", "--isolate", "boot", "params.*")
+    assert len(many) == 10
 
 
 def test_the_list_shows_attributes(kernel: Path, capsys: Capture) -> None:

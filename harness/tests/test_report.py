@@ -6,7 +6,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Tuple
+from typing import Callable, List, Tuple
 
 import pytest
 from hypothesis import given
@@ -96,6 +96,32 @@ def test_what_is_colored(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "suite.name... \x1b[32mpass\x1b[0m"
     assert lines[2] == ("\x1b[31mFAIL suite.name\x1b[0m: \x1b[1mit \\x1b[5mblinks\x1b[0m")
     assert not any("\x1b" in line for line in lines[3:-1]) and "\x1b[31m0 passed" in lines[-1]
+
+
+def progress(stream: io.StringIO, verdicts: List[Verdict]) -> List[str]:
+    terminal = Terminal(stream)
+    terminal.expect(250)
+    terminal.progress([result("", verdict) for verdict in verdicts])
+    terminal.benches([])
+    return stream.getvalue().splitlines()
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, "NO_COLOR=1 COLUMNS=40")
+    lines = progress(Tty(), [Verdict.PASS] * 40)
+    assert lines == ["." * 30 + " [ 30/250]", "." * 10 + " " * 20 + " [ 40/250]"]
+    set_environment(monkeypatch, "NO_COLOR=1 COLUMNS=1000")
+    assert progress(Tty(), [Verdict.PASS] * 101)[0] == "." * 100 + " [100/250]"
+    set_environment(monkeypatch, "NO_COLOR=1 COLUMNS=5")
+    assert progress(Tty(), [Verdict.PASS] * 2) == [". [  1/250]", ". [  2/250]"]
+
+
+@pytest.mark.parametrize("stream, variables", [
+    (io.StringIO(), "COLUMNS=40"), (Tty(), "TERM=dumb COLUMNS=40")])
+def test_a_pipe_gets_nothing_but_letters(stream: io.StringIO, variables: str,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, variables)
+    assert progress(stream, list(Verdict) * 26) == [".sFE" * 25, ".sFE"]
 
 
 def test_reports_have_no_color(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:

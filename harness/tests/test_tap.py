@@ -52,6 +52,11 @@ def cards(image: Image) -> Cards:
     return Cards(image, True, ["harness/run.py"], [])
 
 
+def test_nothing_planned_is_a_skip(image: Image, capsys: Capture) -> None:
+    report.print_tap(Summary((), 0, 0, 0.5, remark="Shard 2/3 has none."), cards(image))
+    assert capsys.readouterr().out == "1..0 # SKIP Shard 2/3 has none.\n"
+
+
 @given(sentence=st.text())
 def test_it_is_flat_whatever_the_guest_says(image: Image, sentence: str) -> None:
     results = [result(verdict, sentence) for verdict in Verdict]

@@ -5,6 +5,9 @@
 // tests the same whatever else is selected.
 #include "registry.h"
 
+#include "format.h"
+#include "port.h"
+
 #define RECORD_COUNT ((size_t)(ktest_records_end - ktest_records_start))
 
 static const uint64_t *seed; // NULL: by name
@@ -84,6 +87,18 @@ static void shell_sort(void)
     }
 }
 
+static const char *say_that_twice(const struct ktest_record *record)
+{
+    static char text[KTEST_TEXT_MAX];
+    if (record->name == NULL) {
+        ktest_format(text, sizeof(text), "the suite %s has fixtures twice", record->suite);
+    } else {
+        ktest_format(text, sizeof(text), "two tests have the same name: %s.%s", record->suite,
+                     record->name);
+    }
+    return text;
+}
+
 const char *registry_sort(void)
 {
     for (size_t i = 0; i < RECORD_COUNT; i++) {
@@ -95,7 +110,7 @@ const char *registry_sort(void)
     shell_sort();
     for (size_t i = 1; i < RECORD_COUNT; i++) {
         if (compare_records(ktest_records_start[i - 1], ktest_records_start[i]) == 0) {
-            return "two tests or two fixtures have the same name";
+            return say_that_twice(ktest_records_start[i]);
         }
     }
     return NULL;

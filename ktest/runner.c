@@ -4,6 +4,7 @@
 // the other, and what follows from how each of them ended.
 #include "runner.h"
 
+#include "format.h"
 #include "port.h"
 #include "registry.h"
 #include "report.h"
@@ -102,7 +103,7 @@ struct suite {
     uint64_t first_runnable; // numbers, counted from 1 among the selected: those that the machine
     uint64_t last_runnable;  // has everything for; 0: none
     uint64_t number;         // of the running test
-    bool is_broken;          // suite_init failed
+    const char *broken;      // why none of its tests runs: suite_init failed; else NULL
 };
 
 static const struct ktest_suite_ops no_fixtures;
@@ -141,6 +142,26 @@ static enum ktest_ending call_suite_fixture(struct ktest *test, ktest_function_t
     return ending;
 }
 
+// What went wrong with the suite_init that ran in this test; NULL if nothing did.
+static const char *failure_of_suite_init(const struct ktest *test, enum ktest_ending ending)
+{
+    static char text[KTEST_TEXT_MAX];
+    const char *name = test->record->name;
+    if (verdict_has_died(ending)) {
+        ktest_format(text, sizeof(text), "suite_init failed, in %s: %s", name, test->event);
+    } else if (ending == KTEST_ENDING_SKIPPED) {
+        ktest_format(text, sizeof(text), "suite_init failed, in %s: it skipped: %s", name,
+                     test->reason);
+    } else if (ending != KTEST_ENDING_RETURNED || test->failure_count != 0) {
+        ktest_format(text, sizeof(text), "suite_init failed, in %s: %llu of %llu checks failed",
+                     name, (unsigned long long)test->failure_count,
+                     (unsigned long long)test->check_count);
+    } else {
+        return NULL;
+    }
+    return text;
+}
+
 // A suite's own fixtures run within its first and its last test: so what they do has a verdict.
 // When suite_init fails, no test of the suite runs.
 static void run_in_suite(struct ktest *test, struct suite *suite)
@@ -148,12 +169,12 @@ static void run_in_suite(struct ktest *test, struct suite *suite)
     if (suite->number == suite->first_runnable) {
         enum ktest_ending ending = call_suite_fixture(test, suite->ops->suite_init);
         verdict_of_fixture(test, ending, "suite_init");
-        suite->is_broken = ending != KTEST_ENDING_RETURNED || test->failure_count != 0;
+        suite->broken = failure_of_suite_init(test, ending);
     }
     bool is_skipped = false;
     verdict_save_invariants();
-    if (suite->is_broken) {
-        ktest_judge(test, KTEST_VERDICT_ERROR, "suite_init failed");
+    if (suite->broken != NULL) {
+        ktest_judge(test, KTEST_VERDICT_ERROR, "%s", suite->broken);
     } else {
         is_skipped = run_functions(test, suite->ops);
     }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A run as JUnit XML, for the readers of GitHub, GitLab and Jenkins.
 
-Jenkins' xUnit plugin alone insists on its schema, which knows no file and line of a test; the others
-want them. There is no time stamp and no host name: nobody reads them, and reports stay comparable.
+Jenkins' xUnit plugin alone insists on its schema, which knows no file and line of a test; the
+others want them. There is no time stamp and no host name: nobody reads them, and reports stay
+comparable.
 """
 from __future__ import annotations
 

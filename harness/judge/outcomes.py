@@ -10,7 +10,7 @@ from typing import List, Mapping, Optional, Tuple, Type, Union
 from . import exceptions as x86
 from .evidence import Record, SymbolNames
 from .model import Cause, Difference, Finding, Outcome, OutcomeKind
-from .protocol import Armed, CheckFailed, Fault, Hang, Note, Panic
+from .protocol import PER_TEST, Armed, CheckFailed, Fault, Hang, Note, Panic
 from .selection import compile_glob
 
 Trap = Union[Fault, Panic, Hang]
@@ -125,7 +125,8 @@ def _failed_check(record: Record) -> Optional[Finding]:
 def _failed(check: CheckFailed, record: Record) -> Finding:
     """This check, and how many others there are."""
     others = len(record.all(CheckFailed)) - 1
-    more = f" (and {others} more)" if others else ""
+    at_least = "at least " if others + 1 == PER_TEST else ""
+    more = f" (and {at_least}{others} more)" if others else ""
     return Finding(Cause.ASSERTION, describe_check(check) + more)
 
 

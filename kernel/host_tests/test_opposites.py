@@ -44,10 +44,15 @@ SENTENCES = {
                 '"...3456789abcdefghijklmNopqrstuvwxyz and so on"'),
     "registers_are_told_apart": ("fail", "#UD"),
     "fault_in_exit_is_not_the_declared_one": ("fail", "after the declared end came another"),
-    "a_suite_init_that_fails": ("error", "suite_init failed"),
-    "b_runs_no_test_behind_it": ("error", "suite_init failed"),
+    "a_suite_init_that_fails": ("error", "checks failed; ASSERT false == true: false against"),
+    "b_runs_no_test_behind_it": (
+        "error", "suite_init failed, in a_suite_init_that_fails: 1 of 1 checks failed"),
     "a_suite_init_that_faults": ("error", "suite_init failed"),
-    "b_does_not_run_either": ("error", "suite_init failed"),
+    "b_does_not_run_either": (
+        "error", "suite_init failed, in a_suite_init_that_faults: invalid opcode #UD"),
+    "a_suite_init_that_skips": ("error", "suite_init failed"),
+    "b_is_not_skipped": (
+        "error", "suite_init failed, in a_suite_init_that_skips: it skipped: there is no such"),
     "suite_exit_that_faults": ("fail", "#UD"),
     "test_that_asserts_nothing": ("error", "it asserted nothing"),
     "hang_with_interrupts_off": ("fail", "hang"),
@@ -77,7 +82,8 @@ SENTENCES = {
     "attempt_that_is_left": ("error", "it left the statement"),
     "attempt_that_is_asserted": ("fail", "nothing happened"),
     "fault_behind_an_attempt": ("fail", "#UD"),
-    "more_failures_and_notes_than_are_written": ("fail", "EXPECT i == -1: 0 against -1"),
+    "more_failures_and_notes_than_are_written": (
+        "fail", "EXPECT i == -1: 0 against -1 (and at least 19 more)"),
     "hang_behind_a_failure/0": ("fail", "another thing"),
     "hang_behind_a_failure/1": ("fail", "error code 0x2"),
     "hang_behind_a_failure/2": ("fail", "hang"),

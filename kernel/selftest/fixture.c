@@ -57,6 +57,23 @@ KTEST(opposite_dead_init, b_does_not_run_either)
     KTEST_EXPECT_TRUE(test, true);
 }
 
+static void skip(struct ktest *test)
+{
+    ktest_skip(test, "there is no such %s", "device");
+}
+
+KTEST_SUITE(opposite_skipped_init, .suite_init = skip);
+
+KTEST(opposite_skipped_init, a_suite_init_that_skips)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
+KTEST(opposite_skipped_init, b_is_not_skipped)
+{
+    KTEST_EXPECT_TRUE(test, true);
+}
+
 KTEST_SUITE(opposite_suite_exit, .suite_exit = fault);
 
 KTEST(opposite_suite_exit, suite_exit_that_faults)

@@ -6,12 +6,13 @@ from __future__ import annotations
 import subprocess
 import zlib
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 from urllib.parse import unquote
 
 import pytest
 from tests.proves import proves
 
+import ktap
 from conftest import ROOT
 from test_boot import QEMU, SECONDS
 
@@ -476,3 +477,102 @@ def test_lock_that_a_test_waits_for_is_named(selftest: Path, tmp_path: Path) -> 
 def test_place_where_a_lock_was_taken_is_told(selftest: Path, tmp_path: Path) -> None:
     done = run(selftest, tmp_path, "ktest.select=lesson.pops_from_an_empty_queue")
     assert "queue, taken in queue_pop at 0xffffffff8" in done.words("note")["text"]
+
+# --- What any KTAP reader makes of it -------------------------------------------------------------
+
+
+KTAP_STATUS = {"pass": "ok", "skip": "skip", "fail": "not ok", "error": "not ok"}
+
+
+def told(done: Output) -> List[str]:
+    """Each test and its status, as our own lines have it."""
+    ends = [line.split() for line in done.lines if "#:ktest_end " in line]
+    return [f"{words[1].partition('=')[2]} {KTAP_STATUS[words[2].partition('=')[2]]}"
+            for words in ends]
+
+
+def read(done: Output) -> Tuple[List[str], List[str]]:
+    """The same by KTAP alone, and what its reader has to complain of."""
+    reader = ktap.Reader()
+    root = reader.read(done.lines)
+    for suite in root.children:
+        worst = any(test.status == "not ok" for test in suite.children)
+        assert suite.status in ("", "not ok" if worst else "ok")
+    return [f"{suite.name}.{test.name} {test.status}" for suite in root.children
+            for test in suite.children], reader.complaints
+
+
+GOOD_KTAP = """KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: a
+    1..2
+    # anything
+    ok 1 x
+    ok 2 y # SKIP no device
+ok 1 a
+    KTAP version 1
+    # Subtest: b
+    1..1
+    not ok 1 z
+not ok 2 b"""
+
+
+def test_the_reader_of_ktap_reads() -> None:
+    reader = ktap.Reader()
+    root = reader.read(GOOD_KTAP.split("\n"))
+    assert [(suite.name, suite.status, [(test.name, test.status, test.reason)
+                                        for test in suite.children]) for suite in root.children] \
+        == [("a", "ok", [("x", "ok", ""), ("y", "skip", "no device")]),
+            ("b", "not ok", [("z", "not ok", "")])]
+    assert not reader.complaints
+
+
+@pytest.mark.parametrize("old, new", [
+    ("    ok 1 x", "    ok 3 x"), ("    ok 1 x\n", ""), ("    ok 1 x", "  ok 1 x"),
+    ("    ok 1 x", "okay"), ("    KTAP version 1\n    # Subtest: a", "    # Subtest: a"),
+    ("    1..2", "    1..3"), ("1..2\n    KTAP", "1..3\n    KTAP"), ("ok 1 a", "ok 1 c"),
+    ("not ok 2 b", ""), ("KTAP version 1\n1..2", "1..2")])
+def test_the_reader_of_ktap_is_strict(old: str, new: str) -> None:
+    reader = ktap.Reader()
+    assert old in GOOD_KTAP
+    reader.read(GOOD_KTAP.replace(old, new, 1).split("\n"))
+    assert reader.complaints
+
+
+@pytest.mark.parametrize("arguments, count", [
+    ("ktest.select=format.*,bits.*,gdt.*,spinlock.*,param.*,ktest*.*", 50),
+    ("ktest.select=format.*,bits.*,gdt.*,spinlock.*,param.*,ktest*.* ktest.seed=5", 50),
+    ("ktest.bench=1", 5), ("ktest.select=nothing", 0)])
+def test_any_reader_of_ktap_understands_it(kernel: Path, tmp_path: Path, arguments: str, count: int
+                                           ) -> None:
+    done = run(kernel, tmp_path, arguments)
+    found, complaints = read(done)
+    assert found == told(done) and len(found) >= count and not complaints
+
+
+@pytest.mark.parametrize("arguments", [
+    "ktest.select=attempt_*,*_fails,skip_*,*init*,description_*,hang_behind_a_failure",
+    "ktest.select=attempt_*,*_fails,skip_*,*init*,description_*,hang_behind_a_failure "
+    "ktest.seed=7", "ktest.select=line_longer_than_the_longest,more_failures_*"])
+def test_any_reader_of_ktap_sees_what_failed(selftest: Path, tmp_path: Path, arguments: str
+                                             ) -> None:
+    done = run(selftest, tmp_path, arguments)
+    found, complaints = read(done)
+    assert found == told(done) and not complaints
+    assert any(line.endswith(" not ok") for line in found)
+    reasons = {test.name: test.reason for suite in ktap.Reader().read(done.lines).children
+               for test in suite.children}
+    assert reasons.get("skip_of_a_declared_panic", "no device") == "no device"
+
+
+@pytest.mark.parametrize("select, missing", [("orders.*", "4 are planned, and there are 3"),
+                                             ("mixed_c.*", "are planned, and there are")])
+def test_any_reader_of_ktap_misses_what_did_not_run(selftest: Path, tmp_path: Path, select: str,
+                                                    missing: str) -> None:
+    """Behind `stop`, a restart, or a death: plans stay as announced."""
+    done = run(selftest, tmp_path, f"ktest.select={select}")
+    found, complaints = read(done)
+    assert found == told(done) and found
+    assert len(complaints) == 2 and missing in complaints[0]
+    assert complaints[1] == f"{select.partition('.')[0]} has no result"

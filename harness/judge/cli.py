@@ -33,7 +33,7 @@ from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
 from .selection import Shard, of_suites, select, suggested_suite, suggestion
 from .summary import Summary
-from .terminal import Terminal, complain, forget_stdout, list_tests
+from .terminal import Terminal, complain, forget_stdout, list_tests, speak_any_encoding
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -49,6 +49,7 @@ class Interrupted(BaseException):
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     previous = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    speak_any_encoding()
     try:
         status = _main(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()

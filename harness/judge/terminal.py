@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import shutil
@@ -192,6 +193,12 @@ def complain(sentence: str, log: str = "") -> None:
         print(f"faultline: {clean(sentence)}", file=sys.stderr)
         for line in log.splitlines():
             print(f"  | {clean(line)}", file=sys.stderr)
+
+
+def speak_any_encoding() -> None:
+    """Characters that the user's encoding lacks come as escapes; a guest may print any."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def forget_stdout() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -346,6 +347,25 @@ def test_a_reader_that_has_seen_enough(kernel: Path) -> None:
                           capture_output=True, text=True)
     assert done.stdout in ("0\n", "99\n")  # whether `true` was still there
     assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--list", "-v"], ["--qemu", "/nonexistent/\xfc"],
+                                       ["--tap", "alpha.one"], ["alpha.one"]])
+def test_a_terminal_that_knows_few_characters(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                              arguments: List[str]) -> None:
+    """The kernel lies in a folder whose name it can't write."""
+    folder = tmp_path / "\xfc\u20ac"
+    folder.mkdir()
+    for file in (kernel, Path(f"{kernel}.registry")):
+        (folder / file.name).write_bytes(file.read_bytes())
+    done = subprocess.run(
+        [sys.executable, HERE.parent / "run.py", "--kernel", folder / kernel.name, "--qemu",
+         fake_qemu("wrong_nonce"), *arguments], capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "TMPDIR": str(folder)})
+    text = done.stdout + done.stderr
+    assert b"Traceback" not in text and b"bug of the harness" not in text and text.isascii()
+    assert done.returncode == (0 if "--list" in arguments else 99)
+    assert b"\\xfc" in text or "--list" in arguments
 
 
 def test_reports_go_where_they_can(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,

@@ -287,6 +287,19 @@ def test_commands_work_again_behind_an_error(kernel: Path, fake_qemu: FakeQemu, 
     assert commands(capsys.readouterr().out) == []
 
 
+def test_an_interrupted_run_says_so(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                    capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise cli.Interrupted
+
+    monkeypatch.setattr(cli.Session, "_round", interrupt)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert cli.main(["--kernel", str(kernel), "--qemu", fake_qemu("honest"), "--github",
+                     "alpha.one"]) == cli.INTERRUPTED
+    assert commands(capsys.readouterr().out) == []
+    assert "The run was interrupted." in (tmp_path / "summary.md").read_text()
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--github", "--tap"], "--tap is for Meson"), (["--github", "--list"], "boots nothing"),
     (["--github", "--bisect-order"], "it goes without --github")])

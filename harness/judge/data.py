@@ -10,8 +10,8 @@ from .durations import seconds_of
 from .evidence import Record, Result
 from .model import OutcomeKind, Test, Verdict
 from .outcomes import describe_outcome
-from .protocol import (Armed, Backtrace, Bench, CheckFailed, Fault, Hang, Note, Panic, Param,
-                       Registers)
+from .protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note, Panic,
+                       Param, Registers)
 from .summary import Summary, cut, figures_of, names_of_needs, sentence_of
 
 JSON_SCHEMA = 2  # the version: docs/report.schema.json says the same
@@ -73,6 +73,7 @@ def _told(record: Record) -> Dict[str, Any]:
         "armed": [vars(each) for each in record.all(Armed)],
         "hangs": [vars(each) for each in record.all(Hang)],
         "notes": [each.text for each in record.all(Note)],
+        "printed": [each.text for each in record.all(Console)],
         "interventions": [each.describe() for each in record.interventions],
     }
     for param in record.all(Param):

@@ -16,6 +16,7 @@ from .card import Cards
 from .durations import seconds_of
 from .evidence import Result
 from .model import Test, Verdict
+from .protocol import Console
 from .summary import Summary, clean
 
 TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
@@ -66,9 +67,17 @@ def _case(suite: Any, result: Result, cards: Cards, seconds: Mapping[Test, float
         child.text = sentence  # GitLab looks nowhere else
         return
     child.text = _text(cards.lines(result))
-    if result.scene is not None:
-        xml.SubElement(case, "system-out").text = _text(result.scene.console.splitlines())
-        xml.SubElement(case, "system-err").text = _text(result.scene.log.splitlines())
+    for tag, lines in _outputs(result).items():
+        xml.SubElement(case, tag).text = _text(lines)
+
+
+def _outputs(result: Result) -> Dict[str, Sequence[str]]:
+    """What the test printed, and of the one that ended its boot the last words of all."""
+    printed = [each.text for each in result.record.all(Console)] if result.record else []
+    if result.scene is None or not result.ended_the_boot:
+        return {"system-out": printed} if printed else {}
+    return {"system-out": printed or result.scene.console.splitlines(),
+            "system-err": result.scene.log.splitlines()}
 
 
 def _text(lines: Iterable[str]) -> str:

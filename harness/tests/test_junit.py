@@ -19,7 +19,7 @@ from judge.elf import Image
 from judge.evidence import Record, Result
 from judge.junit import junit_text
 from judge.model import Cause, Finding, Scene, Test, Trouble, Verdict
-from judge.protocol import CheckFailed, Panic, TestEnded
+from judge.protocol import CheckFailed, Console, Panic, TestEnded
 from judge.summary import Summary
 from tests.modules import require
 from tests.proves import proves
@@ -35,7 +35,8 @@ TEXT = st.text(st.one_of(st.characters(), st.sampled_from(NASTY)))
 
 def result(name: str, verdict: Verdict, text: str = "x") -> Result:
     events = (CheckFailed("expect", text, 7, text, text, "==", text, text, text),
-              Panic(text, text, 7, text), TestEnded(f"s.{name}", verdict, 1, 900, 0, 0, text))
+              Panic(text, text, 7, text), Console(text),
+              TestEnded(f"s.{name}", verdict, 1, 900, 0, 0, text))
     finding = None if verdict is Verdict.PASS else Finding(
         Cause.SKIPPED if verdict is Verdict.SKIP else Cause.ASSERTION, text)
     return Result(Test("s", name, "kernel/a_test.c", 7, proves=("4.1.7",)), verdict, finding,
@@ -95,7 +96,7 @@ def test_the_encoding_does_not_depend_on_the_user(image: Image, monkeypatch: pyt
 def test_gitlab_finds_no_attachment(image: Image, text: str) -> None:
     root = ElementTree.fromstring(written(image, summary(f"{text}[[ATTACHMENT|/etc/passwd]]")))
     texts = [each.text or "" for tag in ("system-out", "system-err") for each in root.iter(tag)]
-    assert len(texts) == 4 and not any("[[" in each for each in texts)
+    assert len(texts) == 2 and not any("[[" in each for each in texts)
 
 
 # --- What it says ---------------------------------------------------------------------------------
@@ -124,13 +125,29 @@ def test_a_case_says_where_it_is_and_what_it_said(image: Image) -> None:
     assert [child.tag for child in passed] == ["properties"]
     assert [child.tag for child in skipped] == ["properties", "skipped"]
     assert skipped.findtext("skipped") == "line\\nnext"
-    assert [child.tag for child in failed] == ["properties", "failure", "system-out", "system-err"]
-    assert failed.findtext("system-out") == "line\nnext" == error.findtext("system-err")
+    assert [child.tag for child in failed] == ["properties", "failure", "system-out"]
+    assert failed.findtext("system-out") == "line\\nnext" == error.findtext("system-out")
     failure = failed.find("failure")
     assert failure is not None and failure.text is not None
     assert (failure.get("type"), failure.get("message")) == ("assertion", "line\\nnext")
     assert "  artifacts  /tmp/run" in failure.text.splitlines()
     assert [each.get("value") for each in root.iter("property")][:3] == ["5f0c", "true", "4.1.7"]
+
+
+@pytest.mark.parametrize("events, out", [
+    ((), "Hello\nit died"), ((Console("its own"),), "its own")])
+def test_the_last_words_are_those_of_the_test_that_ended_the_boot(
+        image: Image, events: Tuple[Console, ...], out: str) -> None:
+    died = replace(result("t", Verdict.FAIL), record=Record("s.t", events, False),
+                   scene=Scene(1, console="Hello\nit died", log="QEMU\nsays"))
+    text = written(image, summary(results=(died,)))
+    case = ElementTree.fromstring(text)[0].find("testcase")
+    assert case is not None and not complaint(text)
+    assert (case.findtext("system-out"), case.findtext("system-err")) == (out, "QEMU\nsays")
+    survived = replace(died, record=Record("s.t", events, True))
+    case = ElementTree.fromstring(written(image, summary(results=(survived,))))[0].find("testcase")
+    assert case is not None
+    assert case.findtext("system-out") == (out if events else None)
 
 
 def test_a_boot_that_never_was(image: Image) -> None:

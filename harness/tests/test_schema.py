@@ -21,8 +21,8 @@ from judge.bisection import Conclusion
 from judge.evidence import Intervention, Record, Result
 from judge.model import (Cause, Difference, Encore, Finding, Inject, Isolation, Needs, Outcome,
                          OutcomeKind, Scene, Speed, Test, Trap, Trouble, Verdict)
-from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Fault, Hang, Note, Panic, Param,
-                            Registers, TestEnded)
+from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note,
+                            Panic, Param, Registers, TestEnded)
 from judge.rounds import Tally
 from judge.summary import Summary
 from tests import schema
@@ -42,7 +42,7 @@ def everything(text: str) -> Summary:
         Param(text), Armed(text, 7), CheckFailed("expect", text, 7, text, text, "==", text, text,
                                                  text),
         Fault(14, 2, 3, 8, 2, 4, 16, 5, 1, text), Panic(text, text, 7, text), Hang(500, 1, 2, 3),
-        Registers({"rax": 2**64 - 1}), Backtrace((1, 2**64 - 1)), Note(text),
+        Registers({"rax": 2**64 - 1}), Backtrace((1, 2**64 - 1)), Note(text), Console(text),
         Bench(1000, 50, 0.0, 12.5, 13.0, 1e15),
         TestEnded("s.t/3", Verdict.FAIL, 1, 2**64 - 1, 3, 4, text))
     record = Record("s.t/3", events, True, (Intervention("s.t/3", "an NMI", True, text),))

@@ -478,6 +478,7 @@ def test_place_where_a_lock_was_taken_is_told(selftest: Path, tmp_path: Path) ->
     done = run(selftest, tmp_path, "ktest.select=lesson.pops_from_an_empty_queue")
     assert "queue, taken in queue_pop at 0xffffffff8" in done.words("note")["text"]
 
+
 # --- What any KTAP reader makes of it -------------------------------------------------------------
 
 

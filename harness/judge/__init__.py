@@ -8,6 +8,8 @@ elf         tests, build id and symbols out of the kernel's ELF file
 protocol    bytes of COM2 in, events out
 machine     the command line of QEMU
 qemu        the process and its three channels
+screen      what a VGA shows
+look        registers, memory and screen of a machine that lives
 watch       one boot as it happens: the clock, and when to step in
 evidence    what is known of a boot, and what is made of it
 outcomes    how a test ended, against how it declares to end

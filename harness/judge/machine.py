@@ -111,8 +111,9 @@ class Machine:
         return version_of((int(match[1]), int(match[2])))
 
     def command(self, folder: Path, arguments: str, have: Needs, traces_exits: bool = False,
-                logs_traps: bool = False) -> List[str]:
-        """One boot, with its files and sockets in `folder`."""
+                is_encore: bool = False) -> List[str]:
+        """One boot, with its files and sockets in `folder`. An encore logs exceptions, waits for
+        somebody who watches, and keeps the dead machine."""
         return [
             self.executable(), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
             *self._model(have), "-cpu", self.cpu, "-m", self.memory, "-accel", self.accel,
@@ -124,7 +125,8 @@ class Machine:
             *self._serial_ports(),
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
             "-fw_cfg", f"name={FW_CFG_NAME},string={arguments.replace(',', ',,')}",
-            "-d", "cpu_reset,int" if logs_traps else "cpu_reset", "-D", str(folder / QEMU_LOG),
+            "-d", "cpu_reset,int" if is_encore else "cpu_reset", "-D", str(folder / QEMU_LOG),
+            *(["-S", "-no-shutdown"] if is_encore else []),
             *(["-trace", "kvm_run_exit"] if traces_exits and self.accelerator is Accel.KVM else []),
             *self.extra,
         ]

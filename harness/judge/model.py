@@ -280,6 +280,7 @@ class Encore:
 
     has_died: bool  # in the same way
     traps: Tuple[Trap, ...] = ()
+    registers: str = ""  # of the CPU when it died
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import os
 import selectors
 import signal
 import socket
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ PR_SET_PDEATHSIG = 1
 ANSWER_SECONDS = 1.0
 MESSAGE_BYTES = 1 << 20  # the longest that a QMP message may be
 TAIL_BYTES = 1 << 14
+FOLDER_BYTES = 80  # of the 107 that a socket's whole path may have
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Qemu:
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self.command = tuple(command)
         self.folder = folder
+        self.answer_seconds = ANSWER_SECONDS
         self._selector = selectors.EpollSelector()
         self._listener = socket.socket(socket.AF_UNIX)
         self._monitor: Optional[socket.socket] = None
@@ -246,6 +249,16 @@ class Qemu:
         except BlockingIOError:
             return False
 
+    def send(self, data: bytes) -> int:
+        """To the kernel on COM1; how many of the bytes there was room for."""
+        os.set_blocking(self._child.child_fd, False)
+        try:
+            return os.write(self._child.child_fd, data)
+        except OSError:  # it is full, or its other end is gone
+            return 0
+        finally:
+            os.set_blocking(self._child.child_fd, True)
+
     def request(self, execute: str, arguments: Mapping[str, object]) -> int:
         """Sends a QMP command and returns its id, or 0 if nobody listens."""
         if self._monitor is None:
@@ -264,7 +277,7 @@ class Qemu:
                                         for key, value in arguments.items()})
         if not number:
             return Answer(refusal="nobody listens")
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self.answer_seconds
         held, self._held = self._held, []
         answer: Optional[Answer] = None
         while answer is None and time.monotonic() < deadline:
@@ -298,6 +311,13 @@ class Qemu:
                 os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
         self._child.close()
+
+
+def private_folder() -> Path:
+    """For one run: no other one has its channels and logs there."""
+    parent = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="faultline-",
+                                 dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))
 
 
 def read_tail(path: Path) -> str:

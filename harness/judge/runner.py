@@ -11,7 +11,6 @@ import math
 import os
 import shlex
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +20,12 @@ from .crew import Chain, Crew
 from .elf import Image
 from .evidence import Ending, Evidence, Judgement, Result
 from .judge import judge
+from .look import REMAINS
 from .machine import QEMU_LOG, Machine
 from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene, Test,
                     Trouble, Verdict)
 from .order import in_order
-from .qemu import Qemu, QemuError, Wish, read_tail
+from .qemu import Qemu, QemuError, Wish, private_folder, read_tail
 from .reset import read_traps
 from .selection import select, selector
 from .terms import Facts, takes_the_machine_down
@@ -34,7 +34,6 @@ from .watch import Watch
 MAX_RESUMED_BOOTS = 16  # behind crashes
 MAX_ENCORES = 3  # in a chain of boots: later deaths have much the same cause
 MAX_ORDERLY_BOOTS = 256  # behind restarts, and crashes that were declared
-FOLDER_BYTES = 80  # of the 107 that a socket's whole path may have
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ class Runner:
 
     def _boot(self, boot: Boot) -> Generator[Wish, None, Judgement]:
         self.boots += 1
-        folder = _private_folder()
+        folder = private_folder()
         self.folders.append(str(folder))
         started = time.monotonic()
         evidence, scene = yield from self._run(boot, folder)
@@ -191,18 +190,20 @@ class Runner:
                 and self._machine.accelerator is Accel.TCG)
 
     def _encore(self, boot: Boot, judgement: Judgement) -> Generator[Wish, None, Judgement]:
-        """Has the test that died run alone, with a log of all exceptions; the verdict stands. A
-        boot that died before any test dies with the first one as well."""
+        """Has the test that died run alone, with a log of all exceptions, and looks at the dead
+        machine; the verdict stands. A boot that died before any test dies with the first one."""
         dead = judgement.results[-1]
         assert dead.scene is not None and dead.finding is not None
-        folder = _private_folder()
+        folder = private_folder()
         self.folders.append(str(folder))
-        evidence, _ = yield from self._run(replace(boot, tests=(dead.test,)), folder,
-                                            logs_traps=True)
+        evidence, seen = yield from self._run(replace(boot, tests=(dead.test,)), folder,
+                                              is_encore=True)
         again = judge(evidence).results[0].finding
         encore = Encore(again is not None and again.reason is dead.finding.reason)
         if encore.has_died:
-            encore = replace(encore, traps=read_traps(read_tail(folder / QEMU_LOG)))
+            encore = replace(encore, traps=read_traps(read_tail(folder / QEMU_LOG)),
+                             registers=seen.registers)
+            _move_remains(folder, Path(dead.scene.folder) / "encore")
         self._clean_up(str(folder))
         scene = replace(dead.scene, encore=encore)
         others = () if dead.is_trouble else judgement.results[:-1]
@@ -213,14 +214,15 @@ class Runner:
         shutil.rmtree(folder, ignore_errors=True)
         self.folders.remove(folder)
 
-    def _run(self, boot: Boot, folder: Path, logs_traps: bool = False
+    def _run(self, boot: Boot, folder: Path, is_encore: bool = False
              ) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
         nonce = os.urandom(8).hex()
         machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
         command = machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
-                                        boot.ends_in_triple_fault, logs_traps)
+                                  boot.ends_in_triple_fault, is_encore)
         (folder / "command").write_text(shlex.join(command) + "\n")
-        watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder)
+        watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder,
+                      is_encore)
         try:
             with Qemu(command, folder) as qemu:
                 yield from watch.follow(qemu)
@@ -259,6 +261,13 @@ class Runner:
         return " ".join(f"ktest.{key}={value}" for key, value in words.items() if value)
 
 
+def _move_remains(folder: Path, to: Path) -> None:
+    to.mkdir(exist_ok=True)
+    for name in REMAINS:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.move(str(folder / name), str(to))
+
+
 def _lacks_qboot(judgement: Judgement, scene: Scene) -> bool:
     """This QEMU comes without the fast firmware: the slow one will do."""
     return (judgement.trouble is Trouble.NOT_STARTED and "qboot.rom" in scene.command
@@ -273,9 +282,3 @@ def _abandon(boots: Sequence[Boot], trouble: Optional[Trouble]) -> Tuple[Result,
     why = trouble.value if trouble else ""
     return _give_up([test for boot in boots for test in boot.tests], Trouble.ABANDONED,
                     f"not run, for the same would happen again: {why}")
-
-
-def _private_folder() -> Path:
-    parent = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="faultline-",
-                                 dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))

@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .evidence import Ending, Intervention, Stop
 from .judge import REFUSAL
+from .look import keep_remains, registers_text
 from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
@@ -67,7 +68,7 @@ class Watch:
     """Follows one boot, and says when it is enough."""
 
     def __init__(self, tests: Sequence[Test], timeout: float, stops_at_failure: bool,
-                 folder: Path) -> None:
+                 folder: Path, keeps_the_dead: bool = False) -> None:
         self.events: List[Event] = []
         self.ending = Ending()
         self.orders: List[str] = []
@@ -82,6 +83,7 @@ class Watch:
         self._parser = Parser(STREAM_BYTES + STREAM_BYTES_PER_TEST * len(tests))
         self._console = bytearray()
         self._folder = folder
+        self._keeps_the_dead = keeps_the_dead  # QEMU does: it stops where it would end
         self._turn: Optional[Turn] = None
         self._exited: Optional[Exited] = None
         self._stop: Optional[Stop] = None
@@ -114,7 +116,7 @@ class Watch:
                 yield qemu.wish(self._next_deadline)
                 self._step(qemu)
         if self._stop in (Stop.HANG, Stop.TOO_LONG, Stop.VM_STOPPED):
-            self.registers = _registers(qemu)
+            self.registers = keep_remains(qemu, self._folder)
         if self._turn is not None:
             self.waited = time.monotonic() - self._turn.began
         qemu.kill()
@@ -217,12 +219,20 @@ class Watch:
         message = happening.message
         if "QMP" in message:
             self.greeted_version = _version(message)
+            if self._keeps_the_dead:  # it waits for us: a death that nobody sees would last
+                qemu.ask("cont")
         elif message.get("event") == "SHUTDOWN":
-            self._shutdown = str(_dictionary(message.get("data")).get("reason", ""))
+            self._take_shutdown(str(_dictionary(message.get("data")).get("reason", "")), qemu)
         elif message.get("event") == "STOP" and not self._shutdown:
             status = _dictionary(qemu.ask("query-status").value).get("status", "")
             self._vm_status = str(status or "for reasons that it keeps to itself")
             self._stop = Stop.VM_STOPPED
+
+    def _take_shutdown(self, reason: str, qemu: Qemu) -> None:
+        if self._keeps_the_dead and not self._shutdown:
+            self.registers = keep_remains(qemu, self._folder)
+            qemu.ask("quit")
+        self._shutdown = self._shutdown or reason
 
     def _conclude(self) -> Ending:
         log = self._folder / QEMU_LOG
@@ -245,13 +255,10 @@ def _version(greeting: Mapping[str, object]) -> Optional[int]:
     return version_of((major, minor))
 
 
-def _registers(qemu: Qemu) -> str:
-    return str(qemu.ask("human-monitor-command", command_line="info registers").value or "")
-
-
 def _is_starved(turn: Turn, qemu: Qemu) -> bool:
     """The host gave QEMU so little time that the test can't have used up its own. A halted CPU
     needs none."""
     if time.monotonic() - turn.began >= SLOW_FACTOR * turn.limit:
         return False
-    return qemu.cpu_seconds() - turn.cpu_began < turn.timeout and "HLT=1" not in _registers(qemu)
+    has_used = qemu.cpu_seconds() - turn.cpu_began
+    return has_used < turn.timeout and "HLT=1" not in registers_text(qemu)

@@ -34,6 +34,12 @@ def test_the_lean_machine() -> None:
     assert {"-nodefaults", "-no-reboot"} <= set(words) and "-vga" not in words
 
 
+def test_an_encore_logs_exceptions_and_keeps_the_dead() -> None:
+    words = MACHINE.command(Path("/run"), "a=b", Needs(0), is_encore=True)
+    assert {"-S", "-no-shutdown"} <= set(words) and value(words, "-d") == ["cpu_reset,int"]
+    assert "-no-shutdown" not in command(MACHINE) and value(command(MACHINE), "-d") == ["cpu_reset"]
+
+
 def test_a_screen_needs_seabios() -> None:
     words = command(MACHINE, Needs.VGA)
     assert value(words, "-vga") == ["std"] and value(words, "-M") == ["pc"]

@@ -87,10 +87,12 @@ def test_silence_between_tests_is_not_helped(tmp_path: Path, monkeypatch: pytest
                                              ) -> None:
     watch, clock = follow([(9.0, said(*LINES[:BEGIN]))], tmp_path, monkeypatch)
     assert (watch.ending.stop, clock.now) == (Stop.HANG, 19.0)
-    assert clock.asked == ["info registers"] and watch.registers == "RIP=1234 HLT=0"
+    assert clock.asked == LAST_LOOK and watch.registers == "RIP=1234 HLT=0"
+    assert (tmp_path / "registers.txt").read_text() == "RIP=1234 HLT=0"
 
 
-RESCUE = ["inject-nmi"] * 3 + ["info registers"]
+LAST_LOOK = ["info registers", "screendump"]
+RESCUE = ["inject-nmi"] * 3 + LAST_LOOK
 
 
 def test_a_test_that_hangs_gets_three_nmis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +177,21 @@ def test_a_greeting_names_the_version(tmp_path: Path, monkeypatch: pytest.Monkey
         script: Script = [(1.0, MonitorMessage(message)), (2.0, Exited(33, None))]
         watch, _ = follow(script, tmp_path, monkeypatch)
         assert watch.greeted_version == version
+
+
+def test_the_dead_are_looked_at_where_they_are_kept(tmp_path: Path) -> None:
+    """QEMU stops then, and would never end by itself; the first reason is that of the death. So
+    that this is seen in any case, it waits until it is watched."""
+    deaths = [MonitorMessage({"event": "SHUTDOWN", "data": {"reason": reason}})
+              for reason in ("guest-reset", "host-qmp-quit")]
+    script: Script = [(0.0, MonitorMessage({"QMP": {}})), (0.0, deaths[0]), (0.0, MonitorMessage({"event": "STOP"})), (0.0, deaths[1]),
+                      (0.0, Exited(0, None))]
+    clock = Clock(script)
+    watch = Watch([Test("s", "t")], 10.0, False, tmp_path, keeps_the_dead=True)
+    for _ in watch.follow(clock):  # type: ignore[arg-type]
+        pass
+    assert clock.asked == ["cont", *LAST_LOOK, "quit"] and watch.registers == "RIP=1234 HLT=0"
+    assert (watch.ending.stop, watch.ending.shutdown) == (None, "guest-reset")
 
 
 def test_a_shutdown_stops_the_machine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

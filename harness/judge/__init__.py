@@ -31,6 +31,9 @@ data        a run as data
 junit       a run as JUnit XML
 github      a run for GitHub Actions: annotations, job summary
 report      files for other programs, and TAP
+vm          a machine that a test scripts
+keys        what to press for what is to be typed
+fixture     that machine for pytest
 options     names and limits of the options
 cli         what the command does, exit statuses
 """

@@ -18,6 +18,7 @@ from .model import Accel, Needs, Refusal
 from .terms import version_of
 
 FW_CFG_NAME = "opt/faultline/ktest"
+EXIT_DEVICE = "isa-debug-exit,iobase=0xf4,iosize=0x04"
 LEAN_PC = "pc,hpet=off,vmport=off"
 NO_ACPI = "acpi=off"
 NO_APIC = "-apic"
@@ -57,6 +58,8 @@ class Machine:
     accel: str = "tcg"
     has_qboot: bool = True
     has_loader: bool = False  # GRUB may be used for a test that needs it, whatever the way
+    reboots: bool = False  # where a reset is not the end
+    has_exit_device: bool = True
     extra: Tuple[str, ...] = ()
 
     @property
@@ -115,7 +118,8 @@ class Machine:
         """One boot, with its files and sockets in `folder`. An encore logs exceptions, waits for
         somebody who watches, and keeps the dead machine."""
         return [
-            self.executable(), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+            self.executable(), "-no-user-config", "-nodefaults", "-display", "none",
+            *([] if self.reboots else ["-no-reboot"]),
             *self._model(have), "-cpu", self.cpu, "-m", self.memory, "-accel", self.accel,
             *self._payload(),
             "-chardev", f"stdio,id={CONSOLE},signal=off",
@@ -123,8 +127,8 @@ class Machine:
             "-chardev", f"socket,id={MONITOR},path={_escape(folder / MONITOR)}",
             "-mon", f"chardev={MONITOR},mode=control",
             *self._serial_ports(),
-            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-            "-fw_cfg", f"name={FW_CFG_NAME},string={arguments.replace(',', ',,')}",
+            *(["-device", EXIT_DEVICE] if self.has_exit_device else []),
+            *_fw_cfg(arguments),
             "-d", "cpu_reset,int" if is_encore else "cpu_reset", "-D", str(folder / QEMU_LOG),
             *(["-S", "-no-shutdown"] if is_encore else []),
             *(["-trace", "kvm_run_exit"] if traces_exits and self.accelerator is Accel.KVM else []),
@@ -153,6 +157,12 @@ class Machine:
         if self.is_microvm:  # it has one serial port, and takes no notice of a second -serial
             return first + ["-device", f"isa-serial,iobase=0x2f8,irq=3,chardev={PROTOCOL}"]
         return first + ["-serial", f"chardev:{PROTOCOL}"]
+
+
+def _fw_cfg(arguments: str) -> List[str]:
+    """QEMU takes no file without content."""
+    text = arguments.replace(",", ",,")
+    return ["-fw_cfg", f"name={FW_CFG_NAME},string={text}"] if text else []
 
 
 def _escape(path: Path) -> str:

@@ -34,6 +34,11 @@ def test_the_lean_machine() -> None:
     assert {"-nodefaults", "-no-reboot"} <= set(words) and "-vga" not in words
 
 
+def test_what_a_script_may_want_otherwise() -> None:
+    words = command(replace(MACHINE, reboots=True, has_exit_device=False), arguments="")
+    assert not {"-no-reboot", "-fw_cfg", "isa-debug-exit,iobase=0xf4,iosize=0x04"} & set(words)
+
+
 def test_an_encore_logs_exceptions_and_keeps_the_dead() -> None:
     words = MACHINE.command(Path("/run"), "a=b", Needs(0), is_encore=True)
     assert {"-S", "-no-shutdown"} <= set(words) and value(words, "-d") == ["cpu_reset,int"]

@@ -18,7 +18,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness"))
 
-from tests import schema
+from judge.machine import Machine  # noqa: E402  (the path is known only now)
+from judge.vm import default_machine  # noqa: E402
+from tests import schema  # noqa: E402
+
+pytest_plugins = ["judge.fixture"]
+ONE_TEST = "ktest.select=gdt.is_loaded"  # for a kernel with tests that shall soon be at rest
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +34,12 @@ def build() -> Path:
 @pytest.fixture(scope="session")
 def kernel(build: Path) -> Path:
     return build / "faultline.elf"
+
+
+@pytest.fixture(scope="session")
+def machine_default(build: Path) -> Machine:
+    """For the fixture `machine` of judge.fixture."""
+    return default_machine(build)
 
 
 @pytest.fixture(scope="session")

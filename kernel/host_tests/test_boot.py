@@ -4,37 +4,14 @@ screen."""
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
-from typing import Tuple
 
 import pytest
-from judge.qemu import ConsoleData, Qemu
+from judge.vm import Machines
 from tests.proves import proves
 
+from conftest import ONE_TEST
 from test_elf import symbols
-
-QEMU = "qemu-system-x86_64"
-SECONDS = 20.0
-VGA_TEXT, VGA_BYTES = 0xB8000, 80 * 25 * 2
-CHANNELS = ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
-
-
-def boot(folder: Path, arguments: Tuple[str, ...], until: str) -> Tuple[str, str]:
-    """Boots QEMU until the console says `until`; returns the console and the screen's text."""
-    command = [QEMU, "-display", "none", "-no-reboot", *CHANNELS,
-               "-chardev", f"socket,id=qmp,path={folder}/qmp", "-mon", "chardev=qmp,mode=control",
-               *arguments]
-    console = ""
-    deadline = time.monotonic() + SECONDS
-    with Qemu(command, folder) as qemu:
-        while until not in console and time.monotonic() < deadline:
-            for happening in qemu.wait(deadline - time.monotonic()):
-                if isinstance(happening, ConsoleData):
-                    console += happening.data.decode("latin1").replace("\r", "")
-        qemu.ask("pmemsave", val=VGA_TEXT, size=VGA_BYTES, filename=str(folder / "screen"))
-    screen = folder / "screen"
-    return console, screen.read_bytes()[::2].decode("latin1") if screen.exists() else ""
 
 
 def patched(kernel: Path, folder: Path, old: bytes, new: bytes) -> Path:
@@ -75,49 +52,52 @@ REFUSALS = {
 
 @proves("2.3.3")
 @pytest.mark.parametrize("why", REFUSALS)
-def test_refusal_is_clear_on_serial_and_screen(kernel: Path, tmp_path: Path, why: str) -> None:
+def test_refusal_is_clear_on_serial_and_screen(machine: Machines, kernel: Path, tmp_path: Path,
+                                               why: str) -> None:
     cpu, prepare, sentence = REFUSALS[why]
-    image = prepare(kernel, tmp_path)
-    console, screen = boot(tmp_path, ("-cpu", cpu, "-kernel", str(image)), sentence + "\n")
-    assert console.endswith(f"Faultline can't boot: {sentence}\n")
-    assert f"Faultline can't boot: {sentence}" in screen
+    vm = machine.boot(kernel=prepare(kernel, tmp_path), cpu=cpu)
+    vm.expect(f"Faultline can't boot: {sentence}\n")
+    vm.expect_screen(f"Faultline can't boot: {sentence}")
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
+    assert vm.console.endswith(f"{sentence}\n")
 
 
 @proves("2.3.1", "2.3.5", "2.3.8", "4.8.1")
-def test_grub_boots_the_image_from_cd(build: Path, tmp_path: Path) -> None:
-    console, screen = boot(tmp_path, ("-nodefaults", "-vga", "std", "-cdrom",
-                                          str(build / "faultline.iso")), "usable up to")
-    assert "Hello World!\n" in console
-    assert "started by GRUB" in console
-    assert "Hello World!" in screen
+def test_grub_boots_the_image_from_cd(machine: Machines) -> None:
+    vm = machine.boot(way="grub", arguments=ONE_TEST, exit_device=False)
+    vm.expect("Hello World!\n")
+    vm.expect("started by GRUB")
+    vm.expect_screen("Hello World!")
 
 
 @proves("2.3.6", "2.3.10")
-def test_the_same_image_boots_as_a_disk(build: Path, tmp_path: Path) -> None:
+def test_the_same_image_boots_as_a_disk(machine: Machines, build: Path, tmp_path: Path
+                                            ) -> None:
     iso = build / "faultline.iso"
     sector = iso.read_bytes()[:512]
     assert sector[510:] == b"\x55\xaa"
     kinds = [sector[446 + 16 * entry + 4] for entry in range(4)]
     assert any(kinds), "the partition table has an entry"
+    no_disc = tmp_path / "empty"
+    no_disc.touch()
     drive = f"format=raw,file={iso},snapshot=on"
-    console, _ = boot(tmp_path, ("-drive", drive), "usable up to")
-    assert "started by GRUB" in console
+    machine.boot(iso=no_disc, extra=("-drive", drive, "-boot", "c")).expect("started by GRUB")
 
 
 @proves("4.4.5")
-def test_console_names_the_kernel_before_anything_can_go_wrong(kernel: Path,
-                                                               tmp_path: Path) -> None:
-    console, _ = boot(tmp_path, ("-cpu", "max", "-kernel", str(kernel)), "usable up to")
-    assert re.search(r"Hello World!\ninfo  boot: started by PVH, \d+ memory regions", console)
+def test_console_names_the_kernel_before_anything_can_go_wrong(machine: Machines) -> None:
+    machine.boot(vga=False).expect(re.compile(
+        r"Hello World!\ninfo  boot: started by PVH, \d+ memory regions"))
 
 
 def test_image_is_small(build: Path) -> None:
     assert (build / "faultline.iso").stat().st_size < 2_000_000
 
 
-def test_kernel_without_tests_comes_up_and_sleeps(kernel: Path, has_tests: bool,
-                                                  tmp_path: Path) -> None:
+def test_kernel_without_tests_comes_up_and_sleeps(machine: Machines, has_tests: bool) -> None:
     if has_tests:
         pytest.skip("this kernel runs its tests instead")
-    console, _ = boot(tmp_path, ("-cpu", "max", "-kernel", str(kernel)), "It did not crash!\n")
-    assert console.endswith("It did not crash!\n")
+    vm = machine.boot(vga=False)
+    vm.expect("It did not crash!\n")
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
+    assert vm.console.endswith("It did not crash!\n")

@@ -14,7 +14,9 @@ from tests.proves import proves
 
 import ktap
 from conftest import ROOT
-from test_boot import QEMU, SECONDS
+
+QEMU = "qemu-system-x86_64"
+SECONDS = 20.0
 
 
 class Output(NamedTuple):

@@ -121,8 +121,8 @@ class Cards:
         if not is_halted and are_interrupts_on:
             return "it ran all the time: a loop that does not end"
         if not is_halted:
-            return ("it ran all the time, with interrupts off: a loop that does not end, and that no "
-                    "interrupt handler can end")
+            return ("it ran all the time, with interrupts off: a loop that does not end, and that "
+                    "no interrupt handler can end")
         if are_interrupts_on:
             return "the CPU was halted: it waits for an interrupt, and none has ended the wait"
         return "the CPU was halted with interrupts off: none can ever wake it"
@@ -201,7 +201,8 @@ class Cards:
     def _encore(self, encore: Encore) -> Iterator[str]:
         """What QEMU saw when it ran once more; that is not the boot the verdict is of."""
         if not encore.has_died:
-            yield "  once more  it did not die so when it ran again, alone: the order may be the cause"
+            yield ("  once more  it did not die so when it ran again, alone: the order may be the "
+                   "cause")
         elif encore.traps:
             yield "  exceptions, as QEMU saw them when it ran once more"
         places: List[str] = []
@@ -214,6 +215,8 @@ class Cards:
             else:
                 yield f"    {x86.describe_vector(trap.vector)}, while that one was to be delivered"
         yield from self._source(places)
+        if self._is_verbose and encore.registers:
+            yield from _block("registers when it died", _state(encore.registers))
 
     def _stuck(self, registers: str) -> Iterator[str]:
         """Where the CPU was when its time was up."""
@@ -230,7 +233,7 @@ class Cards:
                f"{'on' if are_on else 'off'}")
         yield from self._source([frame.place for frame in frames])
         if self._is_verbose:
-            yield from _block("registers", registers.splitlines())
+            yield from _block("registers", _state(registers))
 
     def _frames(self, addresses: Sequence[int]) -> List[Frame]:
         if self._symbolizer is None:
@@ -291,6 +294,12 @@ def _registers(values: "Any") -> Iterator[str]:
     for start in range(0, len(words), 4):
         yield ("  registers  " if start == 0 else "             ") + "  ".join(
             f"{word:<20}" for word in words[start:start + 4]).rstrip()
+
+
+def _state(registers: str) -> Sequence[str]:
+    """Without those of the FPU, which no kernel of this kind dies of."""
+    lines = [line.rstrip() for line in registers.splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith(("FCW", "FPR", "XMM", "YMM", "ZMM"))]
 
 
 def _block(title: str, lines: Sequence[str]) -> Iterator[str]:

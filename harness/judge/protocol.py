@@ -235,8 +235,8 @@ class Broken:
 
 
 Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, Param, Armed, CheckFailed, Fault,
-              Panic, Hang, Registers, Backtrace, Note, Console, Bench, TestEnded, TestClosed, SuiteEnded,
-              OrderAnswered, Restart, Totals, Broken]
+              Panic, Hang, Registers, Backtrace, Note, Console, Bench, TestEnded, TestClosed,
+              SuiteEnded, OrderAnswered, Restart, Totals, Broken]
 
 
 # --- Words of a line ------------------------------------------------------------------------------

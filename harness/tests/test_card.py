@@ -227,6 +227,15 @@ TRAP_LINE = ("     0: v={:02x} e=0000 i=0 cpl=0 IP=0008:{:016x} pc=ffffffff80115
              "SP=0000:0000000000115000 env->regs[R_EAX]=0000000000000000\n")
 
 
+def test_the_registers_of_the_dead_are_for_the_verbose(image: Image) -> None:
+    scene = Scene(1, encore=Encore(True, registers="\r\nRAX=1 \r\nRIP=2\r\nXMM00=3"))
+    found = Result(Test("s", "t"), Verdict.ERROR, Finding(Trouble.DIED_EARLY, "it died"),
+                   scene=scene)
+    assert card(image, found, is_verbose=True)[1:4] == [
+        "  registers when it died", "    | RAX=1", "    | RIP=2"]
+    assert "RAX=1" not in "\n".join(card(image, found))
+
+
 def test_only_what_belongs_to_the_end_is_shown() -> None:
     """An exception that had its handler was at another instruction. One of a kind that does not
     count towards a double fault may have begun it all."""

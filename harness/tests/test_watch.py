@@ -184,8 +184,9 @@ def test_the_dead_are_looked_at_where_they_are_kept(tmp_path: Path) -> None:
     that this is seen in any case, it waits until it is watched."""
     deaths = [MonitorMessage({"event": "SHUTDOWN", "data": {"reason": reason}})
               for reason in ("guest-reset", "host-qmp-quit")]
-    script: Script = [(0.0, MonitorMessage({"QMP": {}})), (0.0, deaths[0]), (0.0, MonitorMessage({"event": "STOP"})), (0.0, deaths[1]),
-                      (0.0, Exited(0, None))]
+    greeting, stop = MonitorMessage({"QMP": {}}), MonitorMessage({"event": "STOP"})
+    script: Script = [(0.0, each) for each in
+                      (greeting, deaths[0], stop, deaths[1], Exited(0, None))]
     clock = Clock(script)
     watch = Watch([Test("s", "t")], 10.0, False, tmp_path, keeps_the_dead=True)
     for _ in watch.follow(clock):  # type: ignore[arg-type]

@@ -92,12 +92,12 @@ def test_nothing_is_loaded_for_unwinding(kernel: Path) -> None:
 
 @proves("2.1.2")
 def test_only_tests_use_floating_point_registers(build: Path) -> None:
-    found = [(member, function, text) for member, function, text in instructions(build / "kernel/libkernel.a")
+    archive = build / "kernel/libkernel.a"
+    found = [(member, function, text) for member, function, text in instructions(archive)
              if VECTOR_REGISTER.search(text) and "_test.c" not in member]
     assert not found
     # The search itself works: the tests raise #UD and #NM with such instructions.
-    texts = [text for member, _, text in instructions(build / "kernel/libkernel.a")
-             if "cpu_test" in member]
+    texts = [text for member, _, text in instructions(archive) if "cpu_test" in member]
     if texts:
         assert any("xorps" in text for text in texts)
         assert sum(bool(VECTOR_REGISTER.search(text)) for text in texts) >= 2

@@ -17,6 +17,10 @@ verdicts    one verdict for one test, of the guest's opinion and the host's
 judge       evidence in, verdicts out: a pure function
 crew        boots side by side, judgements in order
 runner      which boots there are
+sieve       what comes before a stream that others have written down
+serial_line a machine behind a serial line, as channels
+told        what a kernel was told that somebody else has booted
+foreign     runs on a serial line and in logs
 rounds      the same tests again and again
 bisection   which tests make another one fail behind them
 reset       which exceptions led to a triple fault

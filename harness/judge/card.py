@@ -170,7 +170,7 @@ class Cards:
             yield from self._last_words(result.finding, scene)
         if scene.encore is not None:
             yield from self._encore(scene.encore)
-        if self._is_verbose:
+        if self._is_verbose and scene.command:
             yield f"  command    {shlex.join(scene.command)}"
         yield f"  repeat     {self._repeat(result)}"
         if scene.seed is not None and not result.is_trouble:

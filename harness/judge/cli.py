@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, FrozenSet, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from . import report
 from .card import Cards
@@ -36,6 +36,7 @@ from .summary import Summary
 from .terminal import Terminal, complain, forget_stdout, list_tests, speak_any_encoding
 
 if TYPE_CHECKING:
+    from .foreign import ForeignRun
     from .runner import Runner
 
 OK, FAILED, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 5, 77, 99, 130
@@ -83,6 +84,8 @@ def _interrupt(number: int, frame: Optional[FrameType]) -> None:
 def _main(arguments: List[str]) -> int:
     options = parse(arguments)
     machine = _machine(options)
+    if options.log or options.attach:
+        return _judge_foreign(machine, options)
     if not options.list:
         machine.executable()
     if options.build and not options.kernel:
@@ -100,7 +103,7 @@ def _main(arguments: List[str]) -> int:
     if options.bisect_order:
         return _bisect(image, machine, choice, options)
     session = Session(image, machine, choice, _runner(image, machine, options, options.stop),
-                      options)
+                      options, _how(machine, choice))
     return session.run()
 
 
@@ -263,17 +266,40 @@ def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Na
     return BROKEN if conclusion.result.is_trouble else FAILED
 
 
+def _judge_foreign(machine: Machine, options: argparse.Namespace) -> int:
+    """A kernel that somebody else has booted, or will."""
+    from .foreign import AttachedRun, Foreign, RecordedRun
+    from .told import heed
+    told = heed(options)
+    image = _load(machine.kernel)
+    choice = _choose(image, machine, options)
+    foreign = Foreign(image, told, tuple(options.allow_skip), options.timeout, options.stop,
+                      options.keep)
+    run: "ForeignRun" = AttachedRun(foreign, options.attach, options.console, options.baud,
+                                    options.wait)
+    place = f"on {options.attach}, {options.baud} baud"
+    if options.log:
+        run, place = RecordedRun(foreign, options.log), f"in {_name_of_log(options.log)}"
+    return Session(image, machine, choice, run, options, ", ".join([place, *choice.how])).run()
+
+
+def _name_of_log(log: str) -> str:
+    return "the standard input" if log == "-" else log
+
+
 class Session:
     """One run and its reports. The files are there from the start, and whole at any time."""
 
-    def __init__(self, image: Image, machine: Machine, choice: Choice, runner: "Runner",
-                 options: argparse.Namespace) -> None:
+    def __init__(self, image: Image, machine: Machine, choice: Choice,
+                 runner: "Union[Runner, ForeignRun]", options: argparse.Namespace, how: str
+                 ) -> None:
         self._choice = choice
         self._tests = choice.tests
         self._runner = runner
         self._options = options
         self._image = image
         self._machine = machine
+        self._how = how
         self._tally = Tally()
         is_endless = options.until_fail and options.repeat is None
         self._plan = Plan(None if is_endless else options.repeat or 1,
@@ -308,8 +334,9 @@ class Session:
             self._tally.add(self._runner.leftovers())
             self._terminal.interrupt(self._runner.folders)
         summary = self._summary(is_complete)
-        Memory(self._machine.kernel).update(
-            summary.results, (test.full_name for test in self._image.tests))
+        if not self._options.log:  # that is of another day
+            Memory(self._machine.kernel).update(
+                summary.results, (test.full_name for test in self._image.tests))
         self._write_files(summary)
         self._write_output(summary)
         return summary
@@ -318,7 +345,7 @@ class Session:
         words = shuffle_words(seed)
         if self._plan.count == 1:
             self._terminal.begin(self._tests, _short(self._machine.kernel),
-                                 _how(self._machine, self._choice), words)
+                                 self._how, words)
         else:
             self._terminal.begin_round(number, self._plan.count, self._choice.how, words)
         self._terminal.expect(len(self._tests))
@@ -336,7 +363,8 @@ class Session:
         return Summary(tuple(results), len(self._tests), self._runner.boots,
                               time.monotonic() - self._started, self._image.build_id,
                               str(self._machine.kernel), is_complete, tuple(self._tally.rounds),
-                              self._tally.flaky, self._choice.remark)
+                              self._tally.flaky, self._choice.remark,
+                              tuple(each.value for each in self._runner.unseen))
 
     def _write_files(self, summary: Summary) -> None:
         if self._options.json not in ("", "-"):

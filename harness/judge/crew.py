@@ -62,7 +62,7 @@ class Crew:
     def _go_on(self) -> None:
         """With the chains whose wishes are fulfilled; waits for the first of them."""
         descriptors = {wish.descriptor for wish in self._wishes.values()}
-        ready = _wait(descriptors - {AT_ONCE.descriptor},
+        ready = wait_for(descriptors - {AT_ONCE.descriptor},
                       min((wish.deadline for wish in self._wishes.values()), default=0.0))
         now = time.monotonic()
         for place, wish in list(self._wishes.items()):
@@ -90,7 +90,7 @@ class Crew:
             del self._wishes[each]
 
 
-def _wait(descriptors: "set[int]", deadline: float) -> "set[int]":
+def wait_for(descriptors: "set[int]", deadline: float) -> "set[int]":
     """Those that can be read, until the time is up."""
     poll = select.poll()
     for each in descriptors:

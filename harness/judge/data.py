@@ -95,6 +95,7 @@ def run_data(summary: Summary) -> Dict[str, Any]:
         "not_run": summary.not_run,
         "flaky": list(summary.flaky),
         "remark": summary.remark or None,
+        "unchecked": list(summary.unchecked),
         "rounds": [{"number": each.number, "seed": each.seed, "seconds": round(each.seconds, 3),
                     "counts": {verdict.word: each.counts[verdict] for verdict in Verdict}}
                    for each in summary.rounds],

@@ -30,6 +30,18 @@ class Stop(enum.Enum):
     CONSOLE_FLOOD = "flood on the console"
     VM_STOPPED = "stopped VM"
     REFUSED = "refused"
+    CUT = "the end of what can be read"
+
+
+class Unseen(enum.Enum):
+    """What nobody can see of a run that the harness did not start: it is not judged, and the
+    report says so. Of a run in QEMU all of it is seen."""
+
+    NONCE = "nonce"
+    END = "exit status and process state"
+    ORDERS = "orders"
+    TIME = "time"
+    SEAL = "totals and checksum"
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class Evidence:
     orders: Tuple[str, ...] = ()
     console: str = ""
     log: str = ""
+    unseen: Tuple[Unseen, ...] = ()  # only a run that QEMU has no part in may have any
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from . import exceptions as x86
 from .evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, STATUS_RESTART,
-                       Evidence, Judgement, Record, Result, Stop, collect, only)
+                       Evidence, Judgement, Record, Result, Stop, Unseen, collect, only)
 from .model import Difference, Finding, Trouble, Verdict
 from .protocol import (Broken, Event, Fault, Hang, OrderAnswered, Panic, Planned, Refused, Restart,
                        RunBegan, SuiteBegan, TestBegan, TestClosed, Totals)
@@ -30,6 +30,9 @@ UNTOLD = {
     Trouble.WRONG_NONCE: " (the kernel knows no arguments: see ktest_port_argument)",
     Trouble.WRONG_IMAGE: " (the kernel does not know its own: write ktest_port_build_id, or link "
                          "it with --build-id=none)"}
+
+# What the user has to say of a kernel that the harness did not boot.
+TO_BE_SAID = (Trouble.WRONG_SELECTION, Trouble.WRONG_SEED)
 
 # What ends a boot between two tests: the kernel's runner died, and what was said before stands.
 RUNNER_DIED = (Trouble.DIED_BETWEEN, Trouble.HUNG_BETWEEN, Trouble.OUTSIDE_PANIC)
@@ -156,9 +159,13 @@ def _wrong_header(evidence: Evidence) -> Optional[Finding]:
          _seed(evidence.seed), _seed(run.seed)),
     )
     for trouble, sentence, expected, actual in facts:
+        if trouble is Trouble.WRONG_NONCE and Unseen.NONCE in evidence.unseen:
+            continue
         if expected != actual:
             what = trouble.value.partition("-")[2]
             hint = UNTOLD.get(trouble, "") if actual == "none" else ""
+            if trouble in TO_BE_SAID and evidence.unseen:
+                hint = " (--test and --told say what it was told)"
             return Finding(trouble, sentence + hint, (Difference(what, expected, actual),))
     return None
 
@@ -208,6 +215,8 @@ def _wrong_tests(evidence: Evidence) -> Optional[Finding]:
 
 
 def _unasked_order(evidence: Evidence) -> Optional[Finding]:
+    if Unseen.ORDERS in evidence.unseen:
+        return None
     answered = Counter(event.text for event in evidence.events if isinstance(event, OrderAnswered))
     for text in answered - Counter(evidence.orders):
         return Finding(Trouble.UNASKED_ORDER,
@@ -251,6 +260,8 @@ def _wrong_end(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
     totals = only(evidence.events, Totals)
     if totals is not None:
         return _wrong_totals(records, totals) or _wrong_exit(evidence, totals)
+    if ending.stop is Stop.CUT:
+        return _cut(evidence, records)
     if is_open:
         return None  # the open test is to blame
     if ending.stop in (Stop.HANG, Stop.REFUSED):
@@ -272,6 +283,8 @@ def _counts(counts: "Counter[Verdict]") -> str:
 
 def _wrong_exit(evidence: Evidence, totals: Totals) -> Optional[Finding]:
     ending = evidence.ending
+    if Unseen.END in evidence.unseen:
+        return _unfinished_line(evidence)
     if ending.stop is not None:
         return Finding(Trouble.TOTALS_WITHOUT_EXIT,
                        "the kernel wrote its totals, but did not leave the machine")
@@ -287,6 +300,26 @@ def _wrong_exit(evidence: Evidence, totals: Totals) -> Optional[Finding]:
     return Finding(Trouble.WRONG_STATUS, "the exit status does not fit the totals: "
                    + ending.describe(),
                    (Difference("exit status", str(expected), str(ending.status)),))
+
+
+def _unfinished_line(evidence: Evidence) -> Optional[Finding]:
+    if not evidence.is_cut:
+        return None
+    return Finding(Trouble.AFTER_TOTALS, "there is more behind the totals, without the end of a "
+                                         "line")
+
+
+def _cut(evidence: Evidence, records: List[Record]) -> Finding:
+    """Without totals nothing tells whether the run was cut short, or only what is read of it."""
+    if not evidence.has_spoken:
+        return Finding(Trouble.NEVER_BEGAN, f"{evidence.log}; no run begins in it: there is no "
+                                            "line “KTAP version 1”")
+    where = "before the first test"
+    if records:
+        where = f"{'behind' if records[-1].is_closed else 'within'} {records[-1].name}"
+    line = " in the middle of a line" if evidence.is_cut else ""
+    return Finding(Trouble.TRUNCATED, f"{evidence.log}; the stream ends{line} {where}, without "
+                                      "totals, and nothing tells why")
 
 
 def _silence(evidence: Evidence, records: List[Record]) -> Finding:

@@ -23,8 +23,6 @@ REMAINS = ("registers.txt", "stack.txt", "screen.txt", "screen.png")
 class Monitor(Protocol):
     """What is needed of judge.qemu.Qemu."""
 
-    folder: Path
-
     def ask(self, execute: str, **arguments: object) -> Answer: ...
 
 
@@ -43,9 +41,11 @@ def read_registers(text: str) -> Dict[str, int]:
     return {FULL_NAMES.get(name, name): value for name, value in values.items()}
 
 
-def read_memory(qemu: Monitor, address: int, size_bytes: int, is_physical: bool) -> bytes:
-    """By the page tables that are in use, unless the address is a physical one."""
-    path = qemu.folder / "memory"
+def read_memory(qemu: Monitor, folder: Path, address: int, size_bytes: int, is_physical: bool
+                ) -> bytes:
+    """By the page tables that are in use, unless the address is a physical one. QEMU writes it into
+    the folder for a moment."""
+    path = folder / "memory"
     signed = address - (1 << 64) if address >> 63 else address  # QEMU's numbers are
     refusal = qemu.ask("pmemsave" if is_physical else "memsave", val=signed, size=size_bytes,
                        filename=str(path)).refusal
@@ -59,8 +59,8 @@ def read_memory(qemu: Monitor, address: int, size_bytes: int, is_physical: bool)
     return data
 
 
-def read_screen(qemu: Monitor) -> screen.Screen:
-    return screen.decode(read_memory(qemu, screen.ADDRESS, screen.SIZE_BYTES, True))
+def read_screen(qemu: Monitor, folder: Path) -> screen.Screen:
+    return screen.decode(read_memory(qemu, folder, screen.ADDRESS, screen.SIZE_BYTES, True))
 
 
 def take_screenshot(qemu: Monitor, path: Path) -> None:
@@ -102,7 +102,7 @@ def keep_remains(qemu: Monitor, folder: Path) -> str:
         take_screenshot(qemu, folder / "screen.png")
     with contextlib.suppress(MachineError, OSError):
         if any(folder.glob("screen.p*")):
-            (folder / "screen.txt").write_text(read_screen(qemu).text + "\n")
+            (folder / "screen.txt").write_text(read_screen(qemu, folder).text + "\n")
     return registers
 
 

@@ -59,6 +59,7 @@ class Cause(enum.Enum):
     BENCH = "bench"
     NOT_SKIPPED = "not-skipped"
     TOO_MANY_BOOTS = "too-many-boots"
+    NOT_RUN = "not-run"
     # Not a failure.
     SKIPPED = "skipped"
     KNOWN_BUG = "known-bug"

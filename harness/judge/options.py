@@ -30,9 +30,16 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     _add_selection(parser)
     _add_machine(parser)
     _add_run(parser)
+    _add_foreign(parser)
+    log = ""
+    if arguments[:1] == ["parse"]:
+        log, arguments = "".join(arguments[1:2]), arguments[2:]
+        if not log or (log[0] == "-" and log != "-"):
+            parser.error("behind parse stands a file, or - for the standard input")
     # argparse would take the next word for an optional value; here it stands behind a = only.
     options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
                                  for word in arguments])
+    options.log = log
     _refuse_contradictions(parser, options)
     return options
 
@@ -49,6 +56,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         parser.error("--tap is for Meson, which keeps it: --github has no log to write to")
     if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
+    _refuse_on_foreign_machines(parser, options)
     is_repeated = options.repeat is not None or options.until_fail
     if options.list and (is_repeated or options.bisect_order):
         parser.error("--list boots nothing, so that nothing can be repeated or bisected")
@@ -64,6 +72,30 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         if others:
             parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
                          f"without {others[0]}")
+
+
+def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namespace) -> None:
+    """A kernel that somebody else has booted takes no options, and is booted once."""
+    what = "parse" if options.log else "--attach" if options.attach else ""
+    if options.log and options.attach:
+        parser.error("parse reads a log and --attach a serial line: one of them")
+    if not what:
+        lonely = [name for name in ("console", "nonce", "told") if getattr(options, name)]
+        if lonely:
+            parser.error(f"--{lonely[0]} is for a kernel that the harness does not boot: it goes "
+                         "with --attach or parse")
+        return
+    others = [name for name, is_used in (
+        ("--list", options.list), ("--bisect-order", options.bisect_order),
+        ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
+        ("--isolate boot", options.isolate == "boot"), ("-j", options.jobs > 1),
+        ("--boot grub", options.boot == "grub"), ("--accel kvm", options.accel == "kvm"),
+        ("--qemu-arg", options.qemu_arg), ("--machine", options.machine),
+        ("-x", options.stop and options.log), ("--console", options.console and options.log),
+        ("--shuffle without a seed", options.shuffle == ANY_SEED)) if is_used]
+    if others:
+        parser.error(f"{what} boots nothing, and takes one run as it is: it goes without "
+                     f"{others[0]}")
 
 
 def _add_selection(parser: ArgumentParser) -> None:
@@ -135,6 +167,32 @@ def _add_run(parser: ArgumentParser) -> None:
     group.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
 
 
+def _add_foreign(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "kernels that the harness does not boot",
+        f"{COMMAND} parse FILE judges a log of COM2, - is the standard input. The same options "
+        "say which tests are expected, and in which order.")
+    group.add_argument("--attach", metavar="DEVICE", default="",
+                       help="listen on this serial device, pty, FIFO or Unix socket for a machine "
+                            "that you reset")
+    group.add_argument("--console", metavar="DEVICE", default="", help="its COM1, if it is wired")
+    group.add_argument("--baud", type=_baud, default=115200, metavar="N", help="default: 115200")
+    group.add_argument("--wait", type=_seconds, default=300.0, metavar="SECONDS",
+                       help="until the kernel has to begin; default: 300")
+    group.add_argument("--nonce", default="", metavar="N", help="the same as --told ktest.nonce=N")
+    group.add_argument("--told", default="", metavar="WORDS",
+                       help="the kernel's own command line, as far as it is about tests: "
+                            "'ktest.nonce=N ktest.select=G ktest.have=vga ktest.seed=7'")
+
+
+def _baud(text: str) -> int:
+    from .serial_line import BAUDS
+    if not (text.isascii() and text.isdigit() and int(text) in BAUDS):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no speed of a serial line: {', '.join(map(str, sorted(BAUDS)))}")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -198,7 +256,7 @@ def command_of(options: argparse.Namespace) -> List[str]:
     """What makes the same machine again, up to the tests."""
     defaults = {"boot": None, "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
                 "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
-                "iso": None, "timeout": 10.0}
+                "iso": None, "timeout": 10.0, "attach": "", "baud": 115200}
     words = [COMMAND]
     for name, default in defaults.items():
         value = getattr(options, name)

@@ -23,7 +23,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, List, Mapping, Optional, Protocol, Sequence, Union
 
 import pexpect
 
@@ -78,6 +78,17 @@ class Wish:
 
 
 Happening = Union[ConsoleData, ProtocolData, MonitorMessage, Exited]
+
+
+class Channels(Protocol):
+    """What is known of a machine while it runs, and what can be done to it."""
+
+    def wish(self, deadline: float) -> Wish: ...
+    def wait(self, seconds: float) -> List[Happening]: ...
+    def order(self, text: str) -> bool: ...
+    def ask(self, execute: str, **arguments: object) -> Answer: ...
+    def cpu_seconds(self) -> float: ...
+    def kill(self) -> None: ...
 
 
 class QemuError(Refusal):

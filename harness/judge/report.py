@@ -87,6 +87,8 @@ def print_tap(summary: Summary, cards: Cards) -> None:
         return
     if summary.remark:
         print(f"# {clean(summary.remark)}")
+    if summary.unchecked:
+        print(f"# not checked: {', '.join(summary.unchecked)}")
     for line in tap_lines(summary.results, cards):
         print(line)
     if not summary.is_complete:

@@ -18,7 +18,7 @@ from typing import FrozenSet, Generator, List, Optional, Sequence, Tuple
 
 from .crew import Chain, Crew
 from .elf import Image
-from .evidence import Ending, Evidence, Judgement, Result
+from .evidence import Ending, Evidence, Judgement, Result, Unseen
 from .judge import judge
 from .look import REMAINS
 from .machine import QEMU_LOG, Machine
@@ -91,6 +91,7 @@ class Runner:
     def __init__(self, image: Image, machine: Machine, settings: Settings) -> None:
         self.results: List[Result] = []
         self.boots = 0
+        self.unseen: Tuple[Unseen, ...] = ()  # nothing that happens in QEMU
         self.folders: List[str] = []  # of the boots that nothing was told of as yet
         self._image = image
         self._machine = machine

@@ -44,6 +44,7 @@ class Summary:
     rounds: Tuple[Round, ...] = ()
     flaky: Tuple[str, ...] = ()  # names of tests that passed in one round and failed in another
     remark: str = ""  # on how the tests were chosen
+    unchecked: Tuple[str, ...] = ()  # what nobody could see of the run
 
     @property
     def not_run(self) -> int:

@@ -168,6 +168,7 @@ class Terminal:
             self.say(f"flaky: {clean(name)} is well in one round and fails in another")
         worst = max(summary.counts, default=Verdict.ERROR if summary.planned else Verdict.SKIP)
         text = " ".join([f"{summary.counts_in_words} in {summary.seconds:.2f} s, {boots}", *order])
+        text += f"; not checked: {', '.join(summary.unchecked)}" if summary.unchecked else ""
         self.say(self._paint(("" if summary.is_complete else "Interrupted: ") + text, worst))
 
     def _paint(self, text: str, verdict: Verdict) -> str:

@@ -155,7 +155,7 @@ class VirtualMachine:
 
     def screen(self) -> Screen:
         """What the VGA shows in text mode."""
-        return self._look(lambda: look.read_screen(self._qemu))
+        return self._look(lambda: look.read_screen(self._qemu, self.folder))
 
     def expect_screen(self, what: Text, timeout: float = SECONDS) -> Screen:
         """Waits until the screen shows this; a pattern may go over several lines."""
@@ -203,7 +203,8 @@ class VirtualMachine:
 
     def memory(self, address: int, size_bytes: int, is_physical: bool = False) -> bytes:
         """By the page tables in use, unless the address is a physical one."""
-        return self._look(lambda: look.read_memory(self._qemu, address, size_bytes, is_physical))
+        return self._look(lambda: look.read_memory(self._qemu, self.folder, address, size_bytes,
+                                                   is_physical))
 
     def ask(self, execute: str, **arguments: object) -> Any:
         """What a QMP command returns (with _ for -)."""

@@ -19,7 +19,7 @@ from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
-from .qemu import (ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu, Wish,
+from .qemu import (Channels, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Wish,
                    read_tail)
 from .terms import version_of
 
@@ -108,7 +108,7 @@ class Watch:
     def last_lines(self) -> str:
         return "\n".join(self.console.splitlines()[-SCENE_LINES:])
 
-    def follow(self, qemu: Qemu) -> Iterator[Wish]:
+    def follow(self, qemu: Channels) -> Iterator[Wish]:
         """Until the process has ended, or has to. Yields what it waits for."""
         with open(self._folder / "protocol.log", "wb", buffering=0) as self._protocol_log, \
                 open(self._folder / "console.log", "wb", buffering=0) as self._console_log:
@@ -122,7 +122,7 @@ class Watch:
         qemu.kill()
         self.ending = self._conclude()
 
-    def _step(self, qemu: Qemu) -> None:
+    def _step(self, qemu: Channels) -> None:
         for happening in qemu.wait(0.0):
             self._take(happening, qemu)
         is_over = self._exited is not None or self._stop is not None
@@ -135,7 +135,7 @@ class Watch:
 
     # --- The backstop -----------------------------------------------------------------------------
 
-    def _expire(self, qemu: Qemu) -> None:
+    def _expire(self, qemu: Channels) -> None:
         turn = self._turn
         if self._last_deadline < self._deadline:
             self._stop = Stop.TOO_LONG
@@ -155,7 +155,7 @@ class Watch:
         self._deadline = time.monotonic() + seconds
         self._last_deadline += seconds
 
-    def _inject(self, turn: Turn, qemu: Qemu) -> None:
+    def _inject(self, turn: Turn, qemu: Channels) -> None:
         """What the test declares to need from outside, at its first word."""
         if turn.is_injected or turn.inject not in INJECTIONS:
             return
@@ -168,7 +168,7 @@ class Watch:
 
     # --- What comes -------------------------------------------------------------------------------
 
-    def _take(self, happening: Happening, qemu: Qemu) -> None:
+    def _take(self, happening: Happening, qemu: Channels) -> None:
         if isinstance(happening, ProtocolData):
             self._take_protocol(happening.data, qemu)
         elif isinstance(happening, ConsoleData):
@@ -188,7 +188,7 @@ class Watch:
         text = self._console[-new_bytes - REFUSAL_BYTES:].decode("utf-8", "backslashreplace")
         return REFUSAL.search(text) is not None
 
-    def _take_protocol(self, data: bytes, qemu: Qemu) -> None:
+    def _take_protocol(self, data: bytes, qemu: Channels) -> None:
         self.has_spoken = True
         self._protocol_log.write(data)
         for event in self._parser.feed(data):
@@ -200,7 +200,7 @@ class Watch:
             if failed and self._stops_at_failure and not self.orders and qemu.order("stop"):
                 self.orders.append("stop")
 
-    def _keep_time(self, event: Event, qemu: Qemu) -> None:
+    def _keep_time(self, event: Event, qemu: Channels) -> None:
         """What moves the run on restarts the clock. What a test reports does not, unless it is
         that our NMI has ended it: its fixtures follow."""
         if isinstance(event, TestBegan):
@@ -215,7 +215,7 @@ class Watch:
         elif isinstance(event, Hang) and self._turn is not None and self._turn.nmis:
             self._extend(self._turn.limit)
 
-    def _take_message(self, happening: MonitorMessage, qemu: Qemu) -> None:
+    def _take_message(self, happening: MonitorMessage, qemu: Channels) -> None:
         message = happening.message
         if "QMP" in message:
             self.greeted_version = _version(message)
@@ -228,7 +228,7 @@ class Watch:
             self._vm_status = str(status or "for reasons that it keeps to itself")
             self._stop = Stop.VM_STOPPED
 
-    def _take_shutdown(self, reason: str, qemu: Qemu) -> None:
+    def _take_shutdown(self, reason: str, qemu: Channels) -> None:
         if self._keeps_the_dead and not self._shutdown:
             self.registers = keep_remains(qemu, self._folder)
             qemu.ask("quit")
@@ -255,7 +255,7 @@ def _version(greeting: Mapping[str, object]) -> Optional[int]:
     return version_of((major, minor))
 
 
-def _is_starved(turn: Turn, qemu: Qemu) -> bool:
+def _is_starved(turn: Turn, qemu: Channels) -> bool:
     """The host gave QEMU so little time that the test can't have used up its own. A halted CPU
     needs none."""
     if time.monotonic() - turn.began >= SLOW_FACTOR * turn.limit:

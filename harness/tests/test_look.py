@@ -100,14 +100,14 @@ def test_registers_by_name() -> None:
 
 def test_memory_in_the_upper_half_is_asked_for_in_qemus_numbers(tmp_path: Path) -> None:
     monitor = Monitor(tmp_path)
-    assert look.read_memory(monitor, 0xffffffff80000000, 4, is_physical=False) == bytes(4)
+    assert look.read_memory(monitor, tmp_path, 0xffffffff80000000, 4, is_physical=False) == bytes(4)
     assert monitor.asked[0]["val"] == -0x80000000
     assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_that_is_not_mapped_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="^the memory at 0x1000 can't be read: Invalid addr"):
-        look.read_memory(Monitor(tmp_path), 0x1000, 4, is_physical=False)
+        look.read_memory(Monitor(tmp_path), tmp_path, 0x1000, 4, is_physical=False)
 
 
 def test_an_old_qemu_writes_no_png(tmp_path: Path) -> None:

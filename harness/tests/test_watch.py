@@ -185,8 +185,8 @@ def test_the_dead_are_looked_at_where_they_are_kept(tmp_path: Path) -> None:
     deaths = [MonitorMessage({"event": "SHUTDOWN", "data": {"reason": reason}})
               for reason in ("guest-reset", "host-qmp-quit")]
     greeting, stop = MonitorMessage({"QMP": {}}), MonitorMessage({"event": "STOP"})
-    script: Script = [(0.0, each) for each in
-                      (greeting, deaths[0], stop, deaths[1], Exited(0, None))]
+    happenings: List[Happening] = [greeting, deaths[0], stop, deaths[1], Exited(0, None)]
+    script: Script = [(0.0, each) for each in happenings]
     clock = Clock(script)
     watch = Watch([Test("s", "t")], 10.0, False, tmp_path, keeps_the_dead=True)
     for _ in watch.follow(clock):  # type: ignore[arg-type]

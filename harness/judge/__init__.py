@@ -21,6 +21,8 @@ sieve       what comes before a stream that others have written down
 serial_line a machine behind a serial line, as channels
 told        what a kernel was told that somebody else has booted
 foreign     runs on a serial line and in logs
+gdb_script  where gdb has to stop, and what it shows there
+debugger    a boot under gdb
 rounds      the same tests again and again
 bisection   which tests make another one fail behind them
 reset       which exceptions led to a triple fault

@@ -27,7 +27,7 @@ from .elf import Image
 from .evidence import Result
 from .machine import BootWay, Machine
 from .memory import Memory
-from .model import ROOT, Refusal, Test, Verdict
+from .model import ROOT, Interrupted, Refusal, Test, Verdict
 from .options import ANY_SEED, command_of, fixed_seed, parse, selecting
 from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
@@ -36,16 +36,13 @@ from .summary import Summary
 from .terminal import Terminal, complain, forget_stdout, list_tests, speak_any_encoding
 
 if TYPE_CHECKING:
+    from .evidence import Result
     from .foreign import ForeignRun
-    from .runner import Runner
+    from .runner import Runner, Settings
 
 OK, FAILED, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 5, 77, 99, 130
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(BaseException):
-    """One of SIGNALS came."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -102,9 +99,11 @@ def _main(arguments: List[str]) -> int:
         raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
     if options.bisect_order:
         return _bisect(image, machine, choice, options)
-    session = Session(image, machine, choice, _runner(image, machine, options, options.stop),
-                      options, _how(machine, choice))
-    return session.run()
+    if options.gdb_on_failure:
+        return _debug_failure(image, machine, choice, options)
+    runner = _debug_runner if options.gdb else _runner
+    return Session(image, machine, choice, runner(image, machine, choice, options), options,
+                   _how(machine, choice)).run()
 
 
 @dataclass(frozen=True)
@@ -224,12 +223,37 @@ def _list(image: Image, machine: Machine, choice: Choice, options: argparse.Name
     return OK
 
 
-def _runner(image: Image, machine: Machine, options: argparse.Namespace,
-            stops_at_failure: bool) -> "Runner":
-    from .runner import Runner, Settings  # 20 ms that --list does without
-    return Runner(image, machine, Settings(options.timeout, options.isolate == "boot",
-                                           stops_at_failure, options.keep,
-                                           tuple(options.allow_skip), options.jobs))
+def _settings(options: argparse.Namespace) -> "Settings":
+    from .runner import Settings  # 20 ms that --list does without
+    return Settings(options.timeout, options.isolate == "boot", options.stop, options.keep,
+                    tuple(options.allow_skip), options.jobs)
+
+
+def _runner(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace
+            ) -> "Runner":
+    from .runner import Runner
+    return Runner(image, machine, _settings(options))
+
+
+def _debug_runner(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace
+                  ) -> "Runner":
+    from .debugger import runner_at_entry
+    return runner_at_entry(image, machine, choice.tests, _settings(options))
+
+
+def _debug_failure(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace
+                   ) -> int:
+    """The run as always; then the first test that failed in it."""
+    from .debugger import debug_failure, require_gdb
+    require_gdb()
+    options.stop = True
+    session = Session(image, machine, choice, _runner(image, machine, choice, options), options,
+                      _how(machine, choice))
+    status = session.run()
+    failed = [result for result in session.results if result.verdict > Verdict.SKIP]
+    if failed and status != INTERRUPTED:
+        debug_failure(image, machine, _settings(options), failed[0])
+    return status
 
 
 def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace) -> int:
@@ -253,7 +277,7 @@ def _bisect(image: Image, machine: Machine, choice: Choice, options: argparse.Na
         return OK
     terminal.begin(choice.tests, _short(machine.kernel), _how(machine, choice),
                    shuffle_words(seed))
-    whole, probe = (_runner(image, machine, options, stops_at_failure=False) for _ in range(2))
+    whole, probe = (_runner(image, machine, choice, options) for _ in range(2))
     bisection = Bisection(lambda tests: run(probe, tests), terminal.say)
     conclusion = bisection.find(run(whole, choice.tests))
     if conclusion.result is not None:
@@ -340,6 +364,10 @@ class Session:
         self._write_files(summary)
         self._write_output(summary)
         return summary
+
+    @property
+    def results(self) -> Sequence[Result]:
+        return self._runner.results
 
     def _round(self, number: int, seed: Optional[int]) -> None:
         words = shuffle_words(seed)

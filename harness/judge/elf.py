@@ -21,6 +21,7 @@ from .order import in_order
 PT_LOAD = 1
 SHT_SYMTAB, SHT_NOTE, SHT_NOBITS = 2, 7, 8
 NT_GNU_BUILD_ID = 3
+XEN_PHYS32_ENTRY = 18
 STT_SECTION, STT_FILE = 3, 4
 
 RECORD_MAGIC = 0x3253544B  # KTEST_RECORD_MAGIC
@@ -109,7 +110,7 @@ class Image:
         self._is_64_bit = self._bytes[4] == 2
         self._layout = _layout("<" if self._bytes[5] == 1 else ">", self._is_64_bit)
         fields = self._layout.header.unpack_from(self._bytes, 16)
-        segments_at, sections_at = fields[4], fields[5]
+        self.entry, segments_at, sections_at = fields[3], fields[4], fields[5]
         segment_count, section_count, names_index = fields[9], fields[11], fields[12]
         self._segments = list(self._read_segments(segments_at, segment_count))
         self._sections = self._read_sections(sections_at, section_count, names_index)
@@ -172,6 +173,16 @@ class Image:
                     if name == b"GNU\0" and kind == NT_GNU_BUILD_ID:
                         return description.hex()
         return ""
+
+    @property
+    def pvh_entry(self) -> Optional[int]:
+        """Where QEMU's -kernel enters, if there is a note that says so."""
+        for section in self._sections:
+            if section.kind == SHT_NOTE:
+                for name, kind, description in self._notes(section):
+                    if name == b"Xen\0" and kind == XEN_PHYS32_ENTRY:
+                        return int.from_bytes(description, "little")
+        return None
 
     def _notes(self, section: Section) -> Iterator[Tuple[bytes, int, bytes]]:
         header = struct.Struct(self._layout.address.format[0] + "III")

@@ -300,6 +300,10 @@ class Scene:
     encore: Optional[Encore] = None
 
 
+class Interrupted(BaseException):
+    """A signal came, or the user has left the run in gdb."""
+
+
 class Refusal(Exception):
     """The harness cannot go on: a sentence for the user, a log behind it, the exit status."""
 

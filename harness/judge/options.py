@@ -57,6 +57,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
     if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
     _refuse_on_foreign_machines(parser, options)
+    _refuse_beside_gdb(parser, options)
     is_repeated = options.repeat is not None or options.until_fail
     if options.list and (is_repeated or options.bisect_order):
         parser.error("--list boots nothing, so that nothing can be repeated or bisected")
@@ -95,6 +96,23 @@ def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namesp
         ("--shuffle without a seed", options.shuffle == ANY_SEED)) if is_used]
     if others:
         parser.error(f"{what} boots nothing, and takes one run as it is: it goes without "
+                     f"{others[0]}")
+
+
+def _refuse_beside_gdb(parser: ArgumentParser, options: argparse.Namespace) -> None:
+    """gdb has the terminal, and follows one boot."""
+    if not options.gdb and not options.gdb_on_failure:
+        return
+    others = [name for name, is_used in (
+        ("--gdb-on-failure", options.gdb and options.gdb_on_failure), ("--list", options.list),
+        ("--bisect-order", options.bisect_order), ("parse", options.log),
+        ("--attach", options.attach), ("--tap", options.tap), ("--json -", options.json == "-"),
+        ("--junit -", options.junit == "-"), ("-j", options.gdb and options.jobs > 1),
+        ("--repeat", options.gdb and options.repeat is not None),
+        ("--until-fail", options.gdb and options.until_fail)) if is_used]
+    if others:
+        name = "--gdb" if options.gdb else "--gdb-on-failure"
+        parser.error(f"{name} gives the terminal to gdb, for one boot: it goes without "
                      f"{others[0]}")
 
 
@@ -164,6 +182,10 @@ def _add_run(parser: ArgumentParser) -> None:
     group.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
     group.add_argument("--durations", type=_rows, metavar="N",
                        help="the N slowest tests and boots; 0: all of them")
+    group.add_argument("--gdb", action="store_true",
+                       help="under gdb, stopped at the kernel's first instruction")
+    group.add_argument("--gdb-on-failure", action="store_true",
+                       help="stop at the first failure, and show its place in gdb")
     group.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
 
 

@@ -14,7 +14,7 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import FrozenSet, Generator, List, Optional, Sequence, Tuple
+from typing import FrozenSet, Generator, Iterator, List, Optional, Sequence, Tuple
 
 from .crew import Chain, Crew
 from .elf import Image
@@ -154,7 +154,7 @@ class Runner:
             orderly += judgement.is_orderly
             resumed += not judgement.is_orderly
             if unfinished and (resumed > MAX_RESUMED_BOOTS or orderly > MAX_ORDERLY_BOOTS):
-                given_up = _give_up(unfinished, Cause.TOO_MANY_BOOTS,
+                given_up = give_up(unfinished, Cause.TOO_MANY_BOOTS,
                                     f"not run: {resumed + orderly - 1} boots were resumed already")
                 judgement = replace(judgement, results=judgement.results + given_up)
                 unfinished = ()
@@ -221,12 +221,12 @@ class Runner:
         machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
         command = machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
                                   boot.ends_in_triple_fault, is_encore)
+        command += self._more_arguments(folder)
         (folder / "command").write_text(shlex.join(command) + "\n")
-        watch = Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder,
-                      is_encore)
+        watch = self._watch(boot, folder, is_encore)
         try:
             with Qemu(command, folder) as qemu:
-                yield from watch.follow(qemu)
+                yield from self._follow(watch, qemu)
                 log = qemu.log()
         except QemuError as error:
             watch.ending, log = Ending(status=1), f"{error}\n{error.log}"
@@ -242,6 +242,18 @@ class Runner:
         scene = Scene(0, tuple(command), str(folder), watch.last_lines, log, watch.registers,
                       watch.ending.has_triple_fault, seed=self._seed)
         return evidence, scene
+
+    # What a run under a debugger does in another way:
+
+    def _more_arguments(self, folder: Path) -> List[str]:
+        return []
+
+    def _watch(self, boot: Boot, folder: Path, is_encore: bool) -> Watch:
+        return Watch(boot.tests, self._settings.timeout, self._settings.stops_at_failure, folder,
+                     is_encore)
+
+    def _follow(self, watch: Watch, qemu: Qemu) -> Iterator[Wish]:
+        return watch.follow(qemu)
 
     def _may_skip(self, boot: Boot) -> FrozenSet[str]:
         allowed = self._settings.allowed_skips
@@ -275,11 +287,11 @@ def _lacks_qboot(judgement: Judgement, scene: Scene) -> bool:
             and "qboot.rom" in scene.log)
 
 
-def _give_up(tests: Sequence[Test], reason: Reason, sentence: str) -> Tuple[Result, ...]:
+def give_up(tests: Sequence[Test], reason: Reason, sentence: str) -> Tuple[Result, ...]:
     return tuple(Result(test, Verdict.ERROR, Finding(reason, sentence)) for test in tests)
 
 
 def _abandon(boots: Sequence[Boot], trouble: Optional[Trouble]) -> Tuple[Result, ...]:
     why = trouble.value if trouble else ""
-    return _give_up([test for boot in boots for test in boot.tests], Trouble.ABANDONED,
+    return give_up([test for boot in boots for test in boot.tests], Trouble.ABANDONED,
                     f"not run, for the same would happen again: {why}")

@@ -16,7 +16,7 @@ from judge import cli, github, report
 from judge.card import Cards
 from judge.elf import Image
 from judge.evidence import Record, Result
-from judge.model import ROOT, Cause, Difference, Finding, Scene, Test, Trouble, Verdict
+from judge.model import ROOT, Cause, Difference, Finding, Interrupted, Scene, Test, Trouble, Verdict
 from judge.protocol import CheckFailed, Note, Panic
 from judge.summary import Summary, clean
 from judge.terminal import Terminal
@@ -290,7 +290,7 @@ def test_commands_work_again_behind_an_error(kernel: Path, fake_qemu: FakeQemu, 
 def test_an_interrupted_run_says_so(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
                                     capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
-        raise cli.Interrupted
+        raise Interrupted
 
     monkeypatch.setattr(cli.Session, "_round", interrupt)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))

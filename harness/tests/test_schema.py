@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from judge import cli, data, report
 from judge.bisection import Conclusion
 from judge.evidence import Intervention, Record, Result
-from judge.model import (Cause, Difference, Encore, Finding, Inject, Isolation, Needs, Outcome,
-                         OutcomeKind, Scene, Speed, Test, Trap, Trouble, Verdict)
+from judge.model import (Cause, Difference, Encore, Finding, Inject, Interrupted,
+                         Isolation, Needs, Outcome, OutcomeKind, Scene, Speed, Test, Trap, Trouble, Verdict)
 from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note,
                             Panic, Param, Registers, TestEnded)
 from judge.rounds import Tally
@@ -197,7 +197,7 @@ def test_a_bisection_is_a_report(kernel: Path, fake_qemu: FakeQemu, tmp_path: Pa
 def test_a_leftover_bisection_does_not_survive(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
-        raise cli.Interrupted
+        raise Interrupted
 
     monkeypatch.setattr("judge.bisection.Bisection.find", interrupt)
     file = tmp_path / "report.json"

@@ -98,8 +98,9 @@ def sealed(lines: List[str]) -> bytes:
 def test_a_run_on_another_machine_is_judged(kernel: Path, line: Line, good: List[str],
                                             tmp_path: Path, capsys: Capture) -> None:
     before = termios.tcgetattr(line.machine)
-    status, report = played(kernel, tmp_path, line, b"\xff\0POST ok\r\n" + sealed(good))
-    assert status == 0
+    status, report = played(kernel, tmp_path, line, b"\xff\0POST ok\r\n" + sealed(good),
+                            "--timeout", "60")
+    assert status == 0 and report["seconds"] < 30, "behind the totals nothing is waited for"
     assert report["unchecked"] == ["nonce", "exit status and process state"]
     captured = capsys.readouterr()
     assert f"waiting for the kernel on {line.name}: reset the machine" in captured.err
@@ -113,6 +114,18 @@ def test_a_nonce_that_the_kernel_was_given(kernel: Path, line: Line, good: List[
                                            tmp_path: Path) -> None:
     status, report = played(kernel, tmp_path, line, sealed(good), "--nonce", "k7")
     assert (status, report["tests"][0]["cause"]) == (99, "wrong-nonce")
+
+
+def test_whoever_resets_the_machine_may_take_his_time(kernel: Path, line: Line, good: List[str],
+                                                      tmp_path: Path) -> None:
+    """Longer than a test may take, which is half a second here."""
+    def play() -> None:
+        time.sleep(0.8)
+        os.write(line.machine, sealed(good))
+
+    thread = when_waited_for(tmp_path, play)
+    assert attach(kernel, line.name, tmp_path)[0] == 0
+    thread.join()
 
 
 @pytest.mark.parametrize("cause, words, bend", [
@@ -139,6 +152,7 @@ def test_every_lie_of_a_line_has_its_own_name(cause: str, words: str,
                                               line: Line, good: List[str], tmp_path: Path) -> None:
     wait = ["--wait", "0.3"] if cause == "kernel-never-began" else []
     status, report = played(kernel, tmp_path, line, bend(good), *wait)
+    assert report["seconds"] < 10, "what began is not waited for as long as the reset"
     found = {test["cause"]: test["sentence"] for test in report["tests"]}
     assert status == 99 and words in found[cause]
     assert "pass" not in {test["verdict"] for test in report["tests"][-1:]}
@@ -153,13 +167,20 @@ def test_a_hang_is_not_helped_and_ends_the_run(kernel: Path, line: Line, good: L
     assert (status, causes["alpha.two"], causes["panics.as_declared"]) == (1, "hang", "not-run")
     assert report["tests"][2]["interventions"] == []
     assert report["unchecked"][-1] == "totals and checksum"
+    kept = Path(report["tests"][2]["artifacts"]) / "protocol.log"
+    assert kept.read_bytes() == stream.to_bytes(good[:end + 1])
+
+
+def first_fails(good: List[str]) -> List[str]:
+    """The lines up to the end of the first test."""
+    end = good.index("    ok 1 one")
+    failed = good[end - 1].replace("verdict=pass", "verdict=fail") + "1%20failed"
+    return [*good[:end - 1], stream.CHECK, failed, "    not ok 1 one"]
 
 
 def test_an_order_to_stop_reaches_the_machine(kernel: Path, line: Line, good: List[str],
                                               tmp_path: Path) -> None:
-    first = good.index("    ok 1 one")
-    failed = good[first - 1].replace("verdict=pass", "verdict=fail") + "1%20failed"
-    lines = [*good[:first - 1], stream.CHECK, failed, "    not ok 1 one"]
+    lines = first_fails(good)
 
     def play() -> None:
         os.write(line.machine, stream.to_bytes(lines))
@@ -196,12 +217,23 @@ def test_a_line_that_is_unplugged(kernel: Path, line: Line, good: List[str], tmp
 
 
 def test_a_fifo_takes_no_orders(kernel: Path, good: List[str], tmp_path: Path) -> None:
+    """We would read them ourselves."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    thread = when_waited_for(tmp_path, lambda: fifo.write_bytes(sealed(good)))
-    status, _ = attach(kernel, fifo, tmp_path, "-x")
+    lines = [*first_fails(good), *good[good.index("    ok 1 one") + 1:]]
+    lines[lines.index("ok 1 alpha")] = "not ok 1 alpha"
+
+    def play() -> None:
+        whole = sealed(lines)
+        with open(fifo, "wb", buffering=0) as pipe:
+            pipe.write(whole[:-200])
+            time.sleep(0.2)
+            pipe.write(whole[-200:])
+
+    thread = when_waited_for(tmp_path, play)
+    status, report = attach(kernel, fifo, tmp_path, "-x")
     thread.join()
-    assert status == 0
+    assert (status, report["counts"]["pass"], report["counts"]["fail"]) == (1, 2, 1)
 
 
 def test_a_socket_and_a_console(kernel: Path, line: Line, good: List[str], tmp_path: Path) -> None:

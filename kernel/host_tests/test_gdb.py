@@ -51,7 +51,8 @@ def test_stops_at_the_test_and_judges_what_comes_then(build: Path) -> None:
     status, text = debug(build, "continue\nbacktrace\ncontinue\nconsole\nquit\n", "--gdb",
                          "assertion_that_fails")
     assert re.search(r"#0 +ktest_run_opposite__assertion_that_fails ", text)
-    assert re.search(r"#\d+ .*\bktest_run \(\)", text), "the backtrace goes on behind assembly"
+    assert re.search(r"#\d+ .*\bkernel_entry \(\)", text), "the backtrace goes on behind assembly"
+    assert "Internal error" not in text
     assert "Hello World!" in text, "the command console"
     assert status == 1 and 'FAIL opposite.assertion_that_fails: ASSERT "left"' in text
 

@@ -2,7 +2,7 @@
 ;
 ; From the loader to C: two 32-bit entries that differ only in how they prove who called, then one
 ; path. It refuses a machine that it can't run on, builds the first page tables – already with the
-; kernel's final permissions – switches to long mode and calls kernel_main on the boot stack.
+; kernel's final permissions – switches to long mode and jumps to kernel_entry.
 ;
 ; Page tables built here (Intel SDM vol. 3, 4.5):
 ;   identity     the pages of .boot, read-execute; gone again before kernel_main
@@ -47,8 +47,7 @@ SMALL_TABLES            equ KERNEL_IMAGE_END_MAX / (2 << 20)
 global _start
 global pvh_start
 global boot_pml4
-extern kernel_main
-extern boot_stacks                      ; struct guarded_stack[], stack.h; the first is ours
+extern kernel_entry
 
 ; Physical addresses, from the linker script.
 extern boot_start_phys
@@ -372,19 +371,3 @@ long_mode:
         mov     esi, ebx                ; and its second
         mov     rax, kernel_entry
         jmp     rax
-
-section .text progbits alloc exec nowrite align=16
-
-; First code at the kernel's own address: RDI = enum boot_protocol, RSI = physical address of the
-; loader's information. Takes the identity map away, and with it the null page.
-kernel_entry:
-        mov     rsp, boot_stacks + STACK_GUARD_SIZE + STACK_SIZE
-        mov     rax, DIRECT_MAP_VMA + boot_pml4
-        mov     qword [rax], 0
-        mov     rax, cr3
-        mov     cr3, rax
-        xor     ebp, ebp                ; the end of every backtrace
-        call    kernel_main
-        ud2                             ; it does not return
-.end:
-global kernel_entry:function (kernel_entry.end - kernel_entry)

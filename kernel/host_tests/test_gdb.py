@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Tuple
+from typing import List, Tuple
 
+import pexpect
 import pytest
 
 from conftest import ROOT
 
 PATIENCE_SECONDS = 120
+PROMPT = r"\(gdb\) "
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +28,18 @@ def gdb() -> None:
     pytest.skip("gdb is not installed")
 
 
+def command(build: Path, *arguments: str) -> List[str]:
+    return [str(ROOT / "harness/run.py"), "--no-build", "--build-dir", str(build), "--kernel",
+            str(build / "faultline-selftest.elf"), "--iso", str(build / "faultline-selftest.iso"),
+            *arguments]
+
+
 def debug(build: Path, commands: str, *arguments: str) -> Tuple[int, str]:
     """The exit status and all that was written, on a kernel of which tests fail."""
-    command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
-               str(build), "--kernel", str(build / "faultline-selftest.elf"), "--iso",
-               str(build / "faultline-selftest.iso"), *arguments]
-    done = subprocess.run(command, input=commands, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_SECONDS,
-                          check=False, env={**os.environ, "HOME": "/nonexistent"})
+    done = subprocess.run([sys.executable, *command(build, *arguments)], input=commands,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=PATIENCE_SECONDS, check=False,
+                          env={**os.environ, "HOME": "/nonexistent"})
     return done.returncode, done.stdout
 
 
@@ -61,6 +67,27 @@ def test_no_deadline_runs_while_gdb_is_in_charge(build: Path) -> None:
     status, text = debug(build, "continue\nshell sleep 1\nnext\nshell sleep 1\ndelete\ncontinue\n",
                          "--gdb", "--timeout", "0.5", "nothing_wrong")
     assert status == 0, text
+
+
+def test_ctrl_c_on_a_terminal_stops_the_kernel(build: Path) -> None:
+    """And not the harness; quitting then leaves the run."""
+    user = pexpect.spawn(sys.executable, command(build, "--gdb", "unlimited.*"), timeout=30,
+                         encoding="utf-8", env={**os.environ, "HOME": "/nonexistent"})
+    for expected in ("pvh_start", "halt_without_a_timeout"):
+        user.expect(expected)
+        user.expect(PROMPT)
+        user.sendline("continue")
+    user.expect("Continuing")
+    user.sendintr()
+    user.expect("SIGINT")
+    user.expect(PROMPT)
+    user.sendline("backtrace 3")
+    user.expect("halt_without_a_timeout")
+    user.sendline("quit")
+    user.expect("the run was left in gdb")
+    user.expect(pexpect.EOF)
+    user.close()
+    assert user.exitstatus == 130
 
 
 @pytest.mark.parametrize("name, shown", [

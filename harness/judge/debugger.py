@@ -33,6 +33,7 @@ from .watch import Watch
 GDB = "gdb"
 FOR_EVER_SECONDS = 1e6  # as good as that, and still a time that select() takes
 GOODBYE_SECONDS = 5.0
+EXIT_SECONDS = 2.0
 KILLED_BY_GDB = "GDBstub"  # in what QEMU says then
 
 
@@ -153,9 +154,18 @@ class DebugRunner(Runner):
             both.register(gdb.descriptor, selectors.EVENT_READ)
             for wish in steps:
                 if gdb.has_ended:
-                    self._leave()
+                    break
                 yield Wish(both.fileno(), wish.deadline)
             gdb.wait()
+        yield from self._await_exit(steps, qemu)
+
+    def _await_exit(self, steps: Iterator[Wish], qemu: Qemu) -> Iterator[Wish]:
+        """QEMU closes gdb's socket a moment before it ends: gdb may be the first."""
+        deadline = time.monotonic() + EXIT_SECONDS
+        for wish in steps:
+            if time.monotonic() >= deadline or not qemu.ask("query-status").refusal:
+                self._leave()
+            yield Wish(wish.descriptor, min(wish.deadline, deadline))
         if KILLED_BY_GDB in qemu.log():
             self._leave()
 

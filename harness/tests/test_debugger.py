@@ -183,6 +183,7 @@ def test_the_failing_test_runs_once_more_under_gdb(kernel: Path, fake_qemu: Fake
                                                    fake_gdb: Callable[[str], Path],
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gdb_script, "_has", lambda image, name: name != "trap_common")
+    monkeypatch.setattr("judge.debugger.EXIT_SECONDS", 0.1)
     monkeypatch.setattr(gdb_script, "_function", lambda image, test: [])
     commands = fake_gdb("exit 0")
     assert main(kernel, fake_qemu("a_check_fails"), "--gdb-on-failure", "alpha.*") == 1

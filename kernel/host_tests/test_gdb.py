@@ -96,9 +96,9 @@ def test_ctrl_c_on_a_terminal_stops_the_kernel(build: Path) -> None:
     ("panic_that_nobody_declared", r'panic\("out of the blue"\)'),
     ("fault_that_nobody_declared", r"#0 .*\bpeek \("),
     ("fault_with_another_code", r"#0 .*\bpeek \("),
-    ("double_fault_on_another_stack", r"#0 .*\brecurse \(depth="),
-    ("stack_overflow_without_ist", r"#0 .*\brecurse \(depth="),
-    ("hang_with_interrupts_off", r"#0 .*\b(cpu_relax|hang_with_interrupts_off)"),
+    ("double_fault_on_another_stack", r"#0 .*\brecurse \("),
+    ("stack_overflow_without_ist", r"#0 .*\brecurse \("),
+    ("hang_with_interrupts_off", r"#0 .*(cpu_relax|hang_with_interrupts_off)"),
     ("reset_by_the_keyboard_controller", r"The machine has ended, and is kept as it was then"),
     ("panic_that_never_comes", r'the expected panic "never" never came'),
 ])

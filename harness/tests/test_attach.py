@@ -73,7 +73,10 @@ def attach(kernel: Path, device: object, folder: Path, *arguments: str) -> Tuple
 def when_waited_for(folder: Path, act: Callable[[], object]) -> threading.Thread:
     """Acts as soon as the harness listens: what comes before is not read."""
     def wait() -> None:
+        deadline = time.monotonic() + 20
         while not list((folder / "runs").glob("*/protocol.log")):
+            if time.monotonic() > deadline:  # it has ended before it listened
+                return
             time.sleep(0.005)
         act()
 

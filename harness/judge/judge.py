@@ -258,6 +258,8 @@ def _wrong_end(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
         return Finding(Trouble.VM_STOPPED,
                        f"stopped VM: QEMU gave up running the kernel ({ending.vm_status})")
     totals = only(evidence.events, Totals)
+    if totals is not None and evidence.is_cut:
+        return Finding(Trouble.AFTER_TOTALS, "something came behind the end of the stream")
     if totals is not None:
         return _wrong_totals(records, totals) or _wrong_exit(evidence, totals)
     if ending.stop is Stop.CUT:

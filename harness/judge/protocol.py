@@ -28,6 +28,7 @@ POINT = re.compile(r"( *)(ok|not ok) ([1-9][0-9]*) ([A-Za-z0-9_/]+)(?: # SKIP(?:
 PLAN = re.compile(r"( *)1\.\.(0|[1-9][0-9]*)")
 NUMBER = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,15})|0|[1-9][0-9]{0,19}")
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})\.[0-9]{3}")
+NO_UTF8 = re.compile(r"\\x[0-9a-f]{2}")
 ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 
 KEYS: Mapping[str, Tuple[str, ...]] = {
@@ -277,9 +278,14 @@ class Metadata:
 
 def decode_value(text: str) -> str:
     """Undoes %XX. Bytes that are not UTF-8 come out as backslash escapes."""
-    raw = ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text.encode("ascii"))
-    if b"%" in ESCAPE.sub(b"", text.encode("ascii")):
+    if "%" not in text:
+        return text
+    encoded = text.encode("ascii")
+    if b"%" in ESCAPE.sub(b"", encoded):
         raise Violation(Trouble.GARBAGE, "a percent sign does not begin an escape")
+    if any(0x21 <= int(byte, 16) <= 0x7E and byte != b"25" for byte in ESCAPE.findall(encoded)):
+        raise Violation(Trouble.GARBAGE, "a byte is escaped that needs no escape")
+    raw = ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), encoded)
     return raw.decode("utf-8", "backslashreplace")
 
 
@@ -493,8 +499,11 @@ class Parser:
         if "/" in match[2]:
             yield from self._param(match[0])
         end = yield from self._body(match[0])
-        yield from self._point(4, number, match[2], end.verdict <= Verdict.SKIP,
-                               end.verdict == Verdict.SKIP)
+        line = yield from self._point(4, number, match[2], end.verdict <= Verdict.SKIP,
+                                      end.verdict == Verdict.SKIP)
+        if end.verdict == Verdict.SKIP and not _says_why(line, end.reason):
+            raise Violation(Trouble.CONTRADICTION,
+                            f"the KTAP line of {match[0]} has another reason than its end")
         self._events.append(TestClosed(match[0]))
         self._has_run = True
         return end.verdict
@@ -544,7 +553,7 @@ class Parser:
         return end
 
     def _point(self, indent: int, number: int, name: str, is_ok: bool, is_skip: bool
-               ) -> Generator[None, str, None]:
+               ) -> Generator[None, str, str]:
         line = yield from self._line()
         match = POINT.fullmatch(line)
         if match is None or len(match[1]) != indent:
@@ -558,6 +567,7 @@ class Parser:
         if (match[2] == "ok") != is_ok or (" # SKIP" in line) != is_skip:
             raise Violation(Trouble.CONTRADICTION,
                             f"the KTAP line of {name} and the verdicts before it disagree")
+        return line
 
     def _plan(self, indent: int) -> Generator[None, str, int]:
         line = yield from self._line()
@@ -663,6 +673,15 @@ def _text(raw: bytes) -> str:
     if bad >= 0x80:
         raise Violation(Trouble.NOT_ASCII, f"the byte 0x{bad:02x} is not ASCII")
     raise Violation(Trouble.CONTROL_CHARACTER, f"0x{bad:02x} is a control character")
+
+
+def _says_why(line: str, reason: str) -> bool:
+    """Both may be cut short, which shows. A byte that is no ASCII is a question mark in the line,
+    and one that is no UTF-8 four characters in the reason."""
+    if reason.endswith("...") or line.endswith("..."):
+        return True
+    shown = "".join(chr(byte) if 0x20 <= byte <= 0x7E else "?" for byte in reason.encode())
+    return line.endswith((f" # SKIP {shown}", f" # SKIP {NO_UTF8.sub('?', shown)}"))
 
 
 def _misplaced(line: str, wanted: str, otherwise: Trouble = Trouble.DISORDER) -> Violation:

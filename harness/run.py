@@ -7,6 +7,7 @@ system's own may have them: that one is tried once.
 """
 import importlib.util
 import os
+import signal
 import sys
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -14,6 +15,7 @@ MODULES = {"pexpect": "python3-pexpect", "elftools": "python3-pyelftools"}
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback, as long as nothing has begun
     missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
     if missing and sys.executable != SYSTEM_PYTHON and os.access(SYSTEM_PYTHON, os.X_OK):
         os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])

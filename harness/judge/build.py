@@ -12,6 +12,7 @@ from .model import Refusal
 
 CROSS_FILE = "cross/x86_64-elf.ini"
 LOCK = ".harness-lock"
+DEFAULT = "build"  # the only folder that is made: another name may be a slip
 
 
 def how_to_get_tests(folder: Path) -> str:
@@ -25,6 +26,11 @@ def bring_up_to_date(root: Path, folder: Path) -> None:
     """`root` is the project; builds what is missing or older than its sources. One at a time:
     ninja takes no lock, and a half-linked kernel must not be booted."""
     known = {LOCK, "build.ninja"}
+    if folder.exists() and not folder.is_dir():
+        raise Refusal(f"{folder} is no folder: name a build folder with --build-dir.")
+    if not folder.exists() and folder.resolve() != root / DEFAULT:
+        raise Refusal(f"There is no build folder {folder}: name another with --build-dir, or make "
+                      f"it: {how_to_get_tests(folder)}.")
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if names and not names & known:
         raise Refusal(f"{folder} is not a build folder: name one with --build-dir.")

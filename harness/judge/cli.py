@@ -81,6 +81,7 @@ def _interrupt(number: int, frame: Optional[FrameType]) -> None:
 def _main(arguments: List[str]) -> int:
     options = parse(arguments)
     machine = _machine(options)
+    _replace_old_reports(options, machine)
     if options.log or options.attach:
         return _judge_foreign(machine, options)
     if not options.list:
@@ -104,6 +105,17 @@ def _main(arguments: List[str]) -> int:
     runner = _debug_runner if options.gdb else _runner
     return Session(image, machine, choice, runner(image, machine, choice, options), options,
                    _how(machine, choice)).run()
+
+
+def _replace_old_reports(options: argparse.Namespace, machine: Machine) -> None:
+    """What an earlier run left must not be taken for what this one found, however early it ends."""
+    if options.list:
+        return
+    if options.json not in ("", "-"):
+        nothing = Summary((), 0, 0, 0.0, kernel=str(machine.kernel), is_complete=False)
+        report.write_json(run_data(nothing), options.json)
+    if options.junit not in ("", "-") and Path(options.junit).is_file():
+        Path(options.junit).unlink()  # an empty one would say that all is well
 
 
 @dataclass(frozen=True)

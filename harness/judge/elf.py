@@ -28,6 +28,7 @@ RECORD_MAGIC = 0x3253544B  # KTEST_RECORD_MAGIC
 RECORD_CASE, RECORD_SUITE, RECORD_BENCH = 1, 2, 3
 
 # More than anyone has: what is above is a broken file.
+FILE_BYTES = 1 << 29
 STRING_BYTES = 4096
 PARAMS_PER_TEST = 10_000
 QUIRKS_PER_TEST = 64
@@ -94,7 +95,12 @@ class Image:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._bytes = path.read_bytes()
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise Refusal(f"The kernel {path} is no file.")
+            with open(path, "rb") as file:
+                self._bytes = file.read(FILE_BYTES)
+            if len(self._bytes) == FILE_BYTES:
+                raise Refusal(f"The kernel {path} has more than {FILE_BYTES:,} bytes.")
         except OSError as error:
             raise Refusal(f"The kernel {path} cannot be read: {error.strerror}.") from error
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import List, NoReturn, Optional, Tuple
 
@@ -14,6 +15,18 @@ USAGE = 2  # the exit status
 
 COMMAND = "harness/run.py"
 ANY_SEED = -1  # --shuffle without a value
+
+
+MEMORY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kKmMgGtT]?)(?:,.*)?")
+UNITS = {"K": 1 << 10, "": 1 << 20, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+SMALLEST_MEMORY = 1 << 20
+
+# Options of QEMU that would make another machine than the harness believes to judge.
+TAKEN = {"accel": "use --accel", "enable-kvm": "use --accel kvm", "machine": "use --machine",
+         "M": "use --machine", "cpu": "use --cpu", "m": "use --memory", "kernel": "use --kernel",
+         "bios": "the firmware is the harness's to choose",
+         "daemonize": "nobody would see how it ends", "version": "it would run nothing",
+         "help": "it would run nothing", "h": "it would run nothing"}
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -150,9 +163,9 @@ def _add_machine(parser: ArgumentParser) -> None:
     group.add_argument("--machine", default="", metavar="NAME",
                        help="default: a PC with no more than the tests need")
     group.add_argument("--cpu", default="max", metavar="NAME")
-    group.add_argument("--memory", default="128M", metavar="SIZE")
-    group.add_argument("--qemu-arg", action="append", default=[], metavar="ARG",
-                       help="appended to QEMU's command line")
+    group.add_argument("--memory", type=_memory, default="128M", metavar="SIZE")
+    group.add_argument("--qemu-arg", action="append", type=_qemu_argument, default=[],
+                       metavar="ARG", help="appended to QEMU's command line")
     group.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
                        help="for each test, and for each step between them; default: 10")
 
@@ -223,6 +236,22 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return seconds
+
+
+def _memory(text: str) -> str:
+    """QEMU takes 0 for its own default, and dies of some that are too small for its firmware."""
+    match = MEMORY.fullmatch(text)
+    if match is None or float(match[1]) * UNITS[match[2].upper()] < SMALLEST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text or 'nothing'} is not a size of 1M or more")
+    return text
+
+
+def _qemu_argument(text: str) -> str:
+    """What the harness has to know of the machine, it is told by options of its own."""
+    name = text.lstrip("-")
+    if text.startswith("-") and name in TAKEN:
+        raise argparse.ArgumentTypeError(f"{text} is not for QEMU directly: {TAKEN[name]}")
+    return text
 
 
 def _seed(text: str) -> int:

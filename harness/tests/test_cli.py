@@ -36,11 +36,50 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--json", "-", "--junit", "-"], "both write to the standard output"),
     (["--list", "--tap"], "boots nothing"),
     (["--boot", "grub", "--machine", "microvm,acpi=off"], "a microvm has no drive"),
+    (["--accel", ""], "invalid choice: ''"),
+    (["--memory", "0"], "0 is not a size of 1M or more"),
+    (["--memory", "1K"], "1K is not a size of 1M or more"),
+    (["--memory", "0.9M"], "0.9M is not a size of 1M or more"),
+    (["--memory", "abc"], "abc is not a size of 1M or more"),
+    (["--memory=-5"], "-5 is not a size of 1M or more"),
+    (["--memory", ""], "nothing is not a size of 1M or more"),
+    (["--memory", "\u0661M"], "is not a size of 1M or more"),
+    (["--qemu-arg=-accel"], "-accel is not for QEMU directly: use --accel"),
+    (["--qemu-arg=--enable-kvm"], "is not for QEMU directly: use --accel kvm"),
+    (["--qemu-arg=-M"], "-M is not for QEMU directly: use --machine"),
+    (["--qemu-arg=-kernel"], "-kernel is not for QEMU directly: use --kernel"),
+    (["--qemu-arg=-daemonize"], "nobody would see how it ends"),
+    (["--timeout", "inf"], "inf is not a number of seconds"),
+    (["--timeout=-1"], "-1 is not a number of seconds"),
     (["--tes=x"], "Unrecognized arguments: --tes=x")])
 def test_wrong_usage_is_a_sentence(arguments: List[str], words: str, capsys: Capture) -> None:
     assert cli.main(arguments) == options.USAGE
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+def test_what_a_size_of_memory_is() -> None:
+    for text in ("1M", "128", "1.5G", "2t", "1024K", "200M,slots=2,maxmem=1G"):
+        assert options.parse(["--memory", text]).memory == text
+
+
+def test_a_build_folder_that_is_none(tmp_path: Path, capsys: Capture) -> None:
+    """Only the usual one is made: another name may be a slip."""
+    missing, file = tmp_path / "biuld", tmp_path / "file"
+    file.touch()
+    assert cli.main(["--qemu", "sh", "--build-dir", str(missing)]) == 99
+    assert f"There is no build folder {missing}: name another" in capsys.readouterr().err
+    assert not missing.exists()
+    assert cli.main(["--qemu", "sh", "--build-dir", str(file)]) == 99
+    assert f"{file} is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path, words", [
+    ("/dev/zero", "The kernel /dev/zero is no file."), ("/", "cannot be read: Is a directory"),
+    ("/etc/passwd", "is not a whole ELF file"), ("/etc/passwd/x", "cannot be read: Not a dir")])
+def test_a_kernel_that_is_none(path: str, words: str, capsys: Capture) -> None:
+    assert cli.main(["--qemu", "sh", "--kernel", path]) == 99
+    assert words in capsys.readouterr().err
 
 
 @proves("4.2.2")
@@ -150,6 +189,22 @@ def test_a_report_that_cannot_be_written(kernel: Path, fake_qemu: FakeQemu, tmp_
                                          capsys: Capture) -> None:
     assert main(kernel, "--qemu", fake_qemu("honest"), "--json", str(tmp_path / "no" / "r")) == 99
     assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [
+    ["--qemu", "/nonexistent/qemu"], ["--kernel", "/nonexistent/kernel"], ["nosuch"],
+    ["--boot", "grub", "--iso", "/nonexistent/iso"]])
+def test_a_leftover_report_is_not_this_run_s(wrong: List[str], kernel: Path, fake_qemu: FakeQemu,
+                                             tmp_path: Path, capsys: Capture) -> None:
+    """Nothing has run, and that is what the report says; one of JUnit can't say so."""
+    report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
+    report.write_text('{"complete": true}')
+    junit.write_text("<testsuites/>")
+    assert main(kernel, "--qemu", fake_qemu("honest"), "--json", str(report), "--junit",
+                str(junit), *wrong) in (cli.NO_MATCH, cli.BROKEN)
+    data = json.loads(report.read_text())
+    assert (data["complete"], data["tests"]) == (False, [])
+    assert not junit.exists()
 
 
 def test_a_leftover_report_does_not_survive(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,

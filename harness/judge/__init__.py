@@ -6,6 +6,7 @@ order       the order of the tests, by name or by a seed
 terms       what a test has to do on one machine: needs and quirks
 elf         tests, build id and symbols out of the kernel's ELF file
 protocol    bytes of COM2 in, events out
+program     other programs, whatever they are
 machine     the command line of QEMU
 qemu        the process and its three channels
 screen      what a VGA shows
@@ -14,6 +15,7 @@ watch       one boot as it happens: the clock, and when to step in
 evidence    what is known of a boot, and what is made of it
 outcomes    how a test ended, against how it declares to end
 verdicts    one verdict for one test, of the guest's opinion and the host's
+start       whether the machine that was asked for came to run at all
 judge       evidence in, verdicts out: a pure function
 crew        boots side by side, judgements in order
 runner      which boots there are

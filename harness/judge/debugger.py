@@ -7,7 +7,6 @@ listening: a kernel that comes to its end under gdb gets its verdicts as always.
 """
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import shutil
@@ -25,7 +24,8 @@ from .gdb_script import COMMANDS, SOCKET, Culprit, culprit_of, script_of_entry, 
 from .machine import Machine
 from .model import Cause, Interrupted, Refusal, Test, Verdict
 from .protocol import Event, TestBegan
-from .qemu import PR_SET_PDEATHSIG, Channels, MonitorMessage, Qemu, Wish
+from .program import die_with_parent
+from .qemu import Channels, MonitorMessage, Qemu, Wish
 from .runner import Boot, Runner, Settings, give_up, plan
 from .terminal import complain
 from .watch import Watch
@@ -46,19 +46,11 @@ class Gdb:
     """gdb as a process in the foreground. Until it ends, Ctrl-C is none of our business."""
 
     def __init__(self, kernel: Path, folder: Path) -> None:
-        parent = os.getpid()
-        libc = ctypes.CDLL(None)
-
-        def prepare() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
         # A handler, for what is ignored would be so in gdb, too.
         self._interrupt = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             self._process = subprocess.Popen([GDB, "-q", "-x", str(folder / COMMANDS), str(kernel)],
-                                             preexec_fn=prepare)
+                                             preexec_fn=die_with_parent(signal.SIGTERM))
             self.descriptor = os.pidfd_open(self._process.pid)
         except OSError as error:
             signal.signal(signal.SIGINT, self._interrupt)

@@ -30,6 +30,9 @@ class Stop(enum.Enum):
     CONSOLE_FLOOD = "flood on the console"
     VM_STOPPED = "stopped VM"
     REFUSED = "refused"
+    MONITOR_FLOOD = "flood of the monitor"
+    MONITOR_GARBAGE = "garbage from the monitor"
+    DISK_FULL = "disk full"
     CUT = "the end of what can be read"
 
 
@@ -42,6 +45,11 @@ class Unseen(enum.Enum):
     ORDERS = "orders"
     TIME = "time"
     SEAL = "totals and checksum"
+
+
+# How a program ends by its own mistakes. QEMU is told to end by others, or by the user.
+CRASHES = frozenset((signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
+                     signal.SIGSYS, signal.SIGTRAP))
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,22 @@ class Ending:
     def is_from_outside(self) -> bool:
         if self.stop is not None:
             return False
-        return self.signal is not None or (self.status == 0 and self.shutdown in OUTSIDE_REASONS)
+        return self.signal is not None or self.shutdown in OUTSIDE_REASONS
+
+    @property
+    def is_crash(self) -> bool:
+        """QEMU itself came to grief."""
+        return self.stop is None and self.signal in CRASHES
+
+    @property
+    def is_log_flood(self) -> bool:
+        """It wrote more into a file than it may."""
+        return self.stop is None and self.signal == signal.SIGXFSZ
 
     def describe(self) -> str:
         if self.signal is not None:
-            return f"QEMU was killed by signal {self.signal} ({signal.strsignal(self.signal)})"
+            how = "itself crashed:" if self.is_crash else "was killed by"
+            return f"QEMU {how} signal {self.signal} ({signal.strsignal(self.signal)})"
         if self.is_from_outside:
             return f"QEMU was told to end from outside ({self.shutdown})"
         if self.has_triple_fault:
@@ -103,7 +122,11 @@ class Evidence:
     symbol_names: SymbolNames
     seed: Optional[int] = None
     facts: Facts = Facts()
+    is_connected: bool = True  # to its monitor, as every QEMU is before it runs anything
+    no_qemu: str = ""  # why what ran is no QEMU, if it is none
     greeted_version: Optional[int] = None  # what QEMU said of itself when it ran
+    has_kvm: Optional[bool] = None  # and of its accelerator
+    screen: str = ""  # its lines, as the harness gave up
     may_skip: FrozenSet[str] = frozenset()  # names of tests that may skip themselves
     timeout: float = 10.0
     waited: float = 0.0  # for the test that was open when the harness gave up
@@ -114,6 +137,11 @@ class Evidence:
     console: str = ""
     log: str = ""
     unseen: Tuple[Unseen, ...] = ()  # only a run that QEMU has no part in may have any
+
+    @property
+    def says_nothing(self) -> bool:
+        """Neither the kernel nor the firmware came to a word."""
+        return not self.has_spoken and not self.console.strip()
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from .evidence import (STATUS_ERROR, STATUS_FAIL, STATUS_OK, STATUS_PANIC, STATU
 from .model import Difference, Finding, Trouble, Verdict
 from .protocol import (Broken, Event, Fault, Hang, OrderAnswered, Panic, Planned, Refused, Restart,
                        RunBegan, SuiteBegan, TestBegan, TestClosed, Totals)
-from .terms import describe_version
+from .start import nothing_to_boot, wrong_start
 from .verdicts import judge_record
+
+BANNER = "Hello World!"  # the kernel's first line on its console
 
 # What the kernel says on its console when it can't go on with the boot, and then halts.
 REFUSAL = re.compile(r"(Faultline can't boot: [^\r\n]+)[\r\n]")
@@ -97,8 +99,8 @@ def _ended_as_foreseen(results: List[Result]) -> bool:
 
 def _discredit(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
     """What makes everything that this boot said worthless, if anything does."""
-    checks = (_not_started, _wrong_machine, _broken_stream, _refused, _wrong_header, _wrong_plan,
-              _wrong_tests, _unasked_order)
+    checks = (_no_room, wrong_start, _broken_stream, _refused, _wrong_header, _wrong_plan,
+              _wrong_tests, _unasked_order, _second_boot)
     for check in checks:
         finding = check(evidence)
         if finding is not None:
@@ -106,20 +108,14 @@ def _discredit(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
     return _outside_panic(evidence.events) or _wrong_end(evidence, records)
 
 
-def _not_started(evidence: Evidence) -> Optional[Finding]:
-    if evidence.ending.status != 1 or evidence.has_spoken or evidence.console.strip():
-        return None
-    words = " ".join(evidence.log.split()) or "it ended with status 1 without a word"
-    return Finding(Trouble.NOT_STARTED, f"QEMU did not start: {words}")
-
-
-def _wrong_machine(evidence: Evidence) -> Optional[Finding]:
-    """The version was asked for because quirks depend on it."""
-    asked, greeted = evidence.facts.version, evidence.greeted_version
-    if asked is None or greeted is None or asked == greeted:
-        return None
-    return Finding(Trouble.WRONG_MACHINE, "QEMU runs in another version than it said when asked",
-                   (Difference("version", describe_version(asked), describe_version(greeted)),))
+def _no_room(evidence: Evidence) -> Optional[Finding]:
+    if evidence.ending.stop is Stop.DISK_FULL:
+        return Finding(Trouble.DISK_FULL, f"the disk is full: {evidence.log}; make room, or set "
+                                          "TMPDIR to a folder on another disk")
+    if evidence.ending.is_log_flood:
+        return Finding(Trouble.LOG_FLOOD, "QEMU was ended as it wrote more into one of its logs "
+                                          "than may be: see stderr.log and qemu.log")
+    return None
 
 
 def _broken_stream(evidence: Evidence) -> Optional[Finding]:
@@ -224,6 +220,14 @@ def _unasked_order(evidence: Evidence) -> Optional[Finding]:
     return None
 
 
+def _second_boot(evidence: Evidence) -> Optional[Finding]:
+    """The stream shows it as well, unless the first life did not come that far."""
+    if evidence.console.splitlines().count(BANNER) < 2:
+        return None
+    return Finding(Trouble.SECOND_BOOT, "the kernel greets twice on its console: it has started a "
+                                        "second time in one life of the machine")
+
+
 def _outside_panic(events: Sequence[Event]) -> Optional[Finding]:
     inside = False
     for event in events:
@@ -247,8 +251,15 @@ def _outside_panic(events: Sequence[Event]) -> Optional[Finding]:
 
 def _wrong_end(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
     ending = evidence.ending
+    if ending.is_crash:
+        during = f" while {records[-1].name} ran" if records and not records[-1].is_closed else ""
+        return Finding(Trouble.QEMU_CRASHED, ending.describe() + during)
     if ending.is_from_outside:
         return Finding(Trouble.KILLED, ending.describe())
+    if ending.stop is Stop.MONITOR_FLOOD:
+        return Finding(Trouble.MONITOR_FLOOD, "QEMU floods its monitor")
+    if ending.stop is Stop.MONITOR_GARBAGE:
+        return Finding(Trouble.MONITOR_GARBAGE, "what QEMU's monitor says is no QMP")
     if ending.stop is Stop.CONSOLE_FLOOD:
         return Finding(Trouble.CONSOLE_FLOOD, "the kernel floods its console")
     if ending.stop is Stop.TOO_LONG:
@@ -297,10 +308,11 @@ def _wrong_exit(evidence: Evidence, totals: Totals) -> Optional[Finding]:
         expected = STATUS_ERROR
     elif totals.counts[Verdict.FAIL]:
         expected = STATUS_FAIL
-    if ending.status == expected and not ending.has_triple_fault:
+    is_exit = ending.shutdown in ("", "guest-shutdown")  # some versions tell of it
+    if ending.status == expected and is_exit and not ending.has_triple_fault:
         return None
     return Finding(Trouble.WRONG_STATUS, "the exit status does not fit the totals: "
-                   + ending.describe(),
+                   + ending.describe() + ("" if is_exit else f", and tells of {ending.shutdown}"),
                    (Difference("exit status", str(expected), str(ending.status)),))
 
 
@@ -330,10 +342,13 @@ def _silence(evidence: Evidence, records: List[Record]) -> Finding:
         return Finding(Trouble.TRUNCATED, f"the stream stopped in the middle of a line {waited}")
     if records:
         return Finding(Trouble.HUNG_BETWEEN, f"nothing came behind {records[-1].name} {waited}")
+    nothing = None if evidence.has_spoken else nothing_to_boot(evidence)
+    if nothing is not None:
+        return nothing
     refusal = REFUSAL.search(evidence.console)
     if refusal is not None:
         return Finding(Trouble.REFUSED, f"the kernel refused: {refusal[1]}")
-    if evidence.has_spoken or "Hello World!" in evidence.console:
+    if evidence.has_spoken or BANNER in evidence.console:
         return Finding(Trouble.TESTS_NEVER_BEGAN, f"the kernel began, but no test did {waited}")
     return Finding(Trouble.NEVER_BEGAN, f"the kernel never began: no sign of it {waited}")
 
@@ -345,6 +360,9 @@ def _early_exit(evidence: Evidence, records: List[Record]) -> Finding:
         return Finding(Trouble.OUTSIDE_PANIC, "the kernel panicked outside of every test")
     if not records and ending.status == STATUS_ERROR:
         return Finding(Trouble.REFUSED, "the kernel refused to begin the run")
+    nothing = None if evidence.has_spoken else nothing_to_boot(evidence)
+    if nothing is not None:
+        return nothing
     if not records:
         return Finding(Trouble.DIED_EARLY, f"{how}, before the first test began")
     if ending.status == 0:

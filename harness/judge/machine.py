@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Tuple
 
 from .model import Accel, Needs, Refusal
+from .program import first_line, why_not_run
 from .terms import version_of
 
 FW_CFG_NAME = "opt/faultline/ktest"
@@ -35,8 +35,9 @@ QEMU_LOG = "qemu.log"
 # the kernel sends.
 TRIPLE_FAULT = re.compile(r"Triple fault|kvm_run_exit cpu_index \d+, reason 8\n")
 
-VERSION = re.compile(r"version (\d+)\.(\d+)")
-VERSION_SECONDS = 10.0
+VERSION = re.compile(rb"QEMU emulator version (\d{1,4})\.(\d{1,4})")
+VERSION_SECONDS = 5.0
+VERSION_BYTES = 4096
 
 
 class BootWay(enum.Enum):
@@ -95,7 +96,7 @@ class Machine:
     def executable(self) -> str:
         path = shutil.which(self.qemu)
         if path is None:
-            raise Refusal(f"QEMU did not start: there is no program {self.qemu}. "
+            raise Refusal(f"QEMU did not start: {_why_no_program(self.qemu)}. "
                           "Install it (apt install qemu-system-x86) or name it with --qemu.")
         return path
 
@@ -103,15 +104,22 @@ class Machine:
         """100 * major + minor. Costs 15 ms, so only tests with quirks have it asked for."""
         path = self.executable()
         try:
-            said = subprocess.run([path, "--version"], capture_output=True, text=True,
-                                  errors="replace", timeout=VERSION_SECONDS, check=False).stdout
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Refusal(f"QEMU did not start: {path} --version: {error}.") from error
-        match = VERSION.search(said)
+            said = first_line([path, "--version"], VERSION_SECONDS, VERSION_BYTES)
+        except OSError as error:
+            raise Refusal(f"QEMU did not start: {why_not_run(path, error)}") from error
+        match = VERSION.match(said)
         if match is None:
-            raise Refusal(f"{path} --version does not tell QEMU's version, on which tests depend.",
-                          said)
+            raise Refusal(f"{path} is no QEMU: its --version does not tell QEMU's version. "
+                          "Name another with --qemu.", said.decode("utf-8", "backslashreplace"))
         return version_of((int(match[1]), int(match[2])))
+
+    def imposture(self) -> str:
+        """Why the program is no QEMU, if it is none."""
+        try:
+            self.version()
+        except Refusal as refusal:
+            return str(refusal)
+        return ""
 
     def command(self, folder: Path, arguments: str, have: Needs, traces_exits: bool = False,
                 is_encore: bool = False) -> List[str]:
@@ -163,6 +171,16 @@ def _fw_cfg(arguments: str) -> List[str]:
     """QEMU takes no file without content."""
     text = arguments.replace(",", ",,")
     return ["-fw_cfg", f"name={FW_CFG_NAME},string={text}"] if text else []
+
+
+def _why_no_program(name: str) -> str:
+    if not name:
+        return "--qemu names nothing"
+    if "/" in name and Path(name).is_dir():
+        return f"{name} is a folder"
+    if "/" in name and Path(name).exists():
+        return f"{name} is not executable"
+    return f"there is no program {name}"
 
 
 def _escape(path: Path) -> str:

@@ -70,6 +70,9 @@ class Trouble(enum.Enum):
 
     # The machine.
     NOT_STARTED = "qemu-not-started"
+    WRONG_QEMU = "wrong-qemu"
+    WRONG_ACCELERATOR = "wrong-accelerator"
+    NOTHING_TO_BOOT = "nothing-to-boot"
     NEVER_BEGAN = "kernel-never-began"
     TESTS_NEVER_BEGAN = "tests-never-began"
     DIED_EARLY = "died-before-tests"
@@ -78,8 +81,14 @@ class Trouble(enum.Enum):
     HUNG_BETWEEN = "hung-between-tests"
     OUTSIDE_PANIC = "panic-outside-test"
     VM_STOPPED = "vm-stopped"
+    SECOND_BOOT = "second-boot"
     KILLED = "killed"
+    QEMU_CRASHED = "qemu-crashed"
+    DISK_FULL = "disk-full"
     CONSOLE_FLOOD = "console-flood"
+    MONITOR_FLOOD = "monitor-flood"
+    MONITOR_GARBAGE = "monitor-garbage"
+    LOG_FLOOD = "log-flood"
     TOO_LONG = "boot-too-long"
     ABANDONED = "abandoned"
     # The stream.
@@ -121,8 +130,9 @@ Reason = Union[Cause, Trouble]
 
 # Troubles that the next boot would meet again.
 HOPELESS = frozenset(
-    {Trouble.NOT_STARTED, Trouble.NEVER_BEGAN, Trouble.TESTS_NEVER_BEGAN, Trouble.DIED_EARLY,
-     Trouble.REFUSED, Trouble.WRONG_IMAGE, Trouble.WRONG_REGISTRY})
+    {Trouble.NOT_STARTED, Trouble.WRONG_QEMU, Trouble.WRONG_ACCELERATOR, Trouble.NOTHING_TO_BOOT,
+     Trouble.NEVER_BEGAN, Trouble.TESTS_NEVER_BEGAN, Trouble.DIED_EARLY, Trouble.REFUSED,
+     Trouble.WRONG_IMAGE, Trouble.WRONG_REGISTRY, Trouble.DISK_FULL, Trouble.LOG_FLOOD})
 
 
 class OutcomeKind(enum.IntEnum):

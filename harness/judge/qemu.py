@@ -12,10 +12,10 @@ with both cores taken, 27 of 40 runs lost some. A pipe takes a million.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -29,13 +29,16 @@ import pexpect
 
 from .machine import MONITOR, PROTOCOL
 from .model import Refusal
+from .program import die_with_parent, why_not_run
 
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
-PR_SET_PDEATHSIG = 1
 ANSWER_SECONDS = 1.0
 MESSAGE_BYTES = 1 << 20  # the longest that a QMP message may be
+MONITOR_BYTES = 4 << 20  # all that the monitor may say in one boot
+FILE_BYTES = 1 << 28  # the longest that a file of QEMU's may become, above all its logs
+DRAIN_ROUNDS = 256  # more than all channels can hold
 TAIL_BYTES = 1 << 14
 FOLDER_BYTES = 80  # of the 107 that a socket's whole path may have
 
@@ -53,6 +56,13 @@ class ProtocolData:
 @dataclass(frozen=True)
 class MonitorMessage:
     message: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MonitorBroken:
+    """It says what no QEMU says, or more than any; nothing of it is read from here on."""
+
+    is_flood: bool
 
 
 @dataclass(frozen=True)
@@ -77,15 +87,18 @@ class Wish:
     deadline: float  # by the monotonic clock
 
 
-Happening = Union[ConsoleData, ProtocolData, MonitorMessage, Exited]
+Happening = Union[ConsoleData, ProtocolData, MonitorMessage, MonitorBroken, Exited]
 
 
 class Channels(Protocol):
     """What is known of a machine while it runs, and what can be done to it."""
 
+    @property
+    def is_connected(self) -> bool: ...
     def wish(self, deadline: float) -> Wish: ...
     def wait(self, seconds: float) -> List[Happening]: ...
     def order(self, text: str) -> bool: ...
+    def request(self, execute: str, arguments: Mapping[str, object]) -> int: ...
     def ask(self, execute: str, **arguments: object) -> Answer: ...
     def cpu_seconds(self) -> float: ...
     def kill(self) -> None: ...
@@ -110,6 +123,7 @@ class Qemu:
         self._listener = socket.socket(socket.AF_UNIX)
         self._monitor: Optional[socket.socket] = None
         self._monitor_partial = b""
+        self._monitor_bytes = 0
         self._from_guest = self._to_guest = self._pidfd = -1
         self._child: Any = None  # pexpect has no types
         self._requests = 0
@@ -123,6 +137,11 @@ class Qemu:
             self.__exit__()
             raise
         return self
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the process has found its monitor."""
+        return self._monitor is not None
 
     def __exit__(self, *_: object) -> None:
         self.kill()
@@ -152,21 +171,24 @@ class Qemu:
         return os.open(self.folder / name, os.O_RDWR | os.O_NONBLOCK)
 
     def _spawn(self) -> None:
-        parent = os.getpid()
-        libc = ctypes.CDLL(None)
+        tie = die_with_parent()
         errors = str(self.folder / "stderr.log")
 
         def prepare() -> None:
             os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it died before it could be asked for its death
-                os._exit(1)
+            tie()
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            limit = FILE_BYTES if most == resource.RLIM_INFINITY else min(FILE_BYTES, most)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
 
         try:
             self._child = pexpect.spawn(self.command[0], list(self.command[1:]), timeout=None,
                                         maxread=CHUNK_BYTES, echo=False, preexec_fn=prepare)
         except (pexpect.ExceptionPexpect, OSError) as error:
-            raise QemuError(f"QEMU did not start: {error}.", self.command, self.log()) from error
+            why = (why_not_run(self.command[0], error) if isinstance(error, OSError)
+                   else f"QEMU did not start: {error}.")
+            raise QemuError(why, self.command, self.log()) from error
         self._child.delaybeforesend = None
         self._child.delayafterclose = self._child.ptyproc.delayafterclose = 0
         self._child.delayafterterminate = self._child.ptyproc.delayafterterminate = 0
@@ -227,18 +249,24 @@ class Qemu:
             data = self._monitor.recv(CHUNK_BYTES)
         except ConnectionError:
             data = b""
-        if not data:
+        self._monitor_bytes += len(data)
+        *lines, self._monitor_partial = (self._monitor_partial + data).split(b"\n")
+        messages = [_message(line) for line in lines]
+        is_flood = (self._monitor_bytes > MONITOR_BYTES
+                    or len(self._monitor_partial) > MESSAGE_BYTES)
+        is_broken = is_flood or None in messages
+        if is_broken or not data:
             self._selector.unregister(self._monitor)
-        *lines, rest = (self._monitor_partial + data).split(b"\n")
-        self._monitor_partial = rest[:MESSAGE_BYTES]
-        messages = (_message(line) for line in lines)
-        return [MonitorMessage(message) for message in messages if message]
+        known: List[Happening] = [MonitorMessage(message) for message in messages if message]
+        return [*known, MonitorBroken(is_flood)] if is_broken else known
 
     def _read_exit(self) -> List[Happening]:
-        """A dead process sends nothing more, but what it sent may still wait to be read."""
+        """A dead process sends nothing more, but what it sent may still wait to be read. So may
+        what children of its own send: they end with it."""
         self._selector.unregister(self._pidfd)
+        self._kill_group()
         rest: List[Happening] = []
-        while True:
+        for _ in range(DRAIN_ROUNDS):
             ready = [key for key, _ in self._selector.select(0)]
             if not ready:
                 break
@@ -318,17 +346,25 @@ class Qemu:
         if self._child is None:
             return
         if not self._child.terminated:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
+            self._kill_group()
             self._child.wait()
         self._child.close()
+
+    def _kill_group(self) -> None:
+        """While its first process has not been waited for, nobody else can have the number."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
 
 
 def private_folder() -> Path:
     """For one run: no other one has its channels and logs there."""
     parent = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="faultline-",
-                                 dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))
+    try:
+        return Path(tempfile.mkdtemp(prefix="faultline-",
+                                     dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))
+    except OSError as error:
+        raise Refusal(f"There can be no folder for a boot in {parent}: {error.strerror}. Name "
+                      "another place with TMPDIR.") from error
 
 
 def read_tail(path: Path) -> str:
@@ -344,7 +380,7 @@ def read_tail(path: Path) -> str:
 def _message(line: bytes) -> Optional[Mapping[str, Any]]:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 

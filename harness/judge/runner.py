@@ -7,6 +7,7 @@ behind it get another boot, so that no planned test is left without a verdict.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shlex
@@ -18,12 +19,12 @@ from typing import FrozenSet, Generator, Iterator, List, Optional, Sequence, Tup
 
 from .crew import Chain, Crew
 from .elf import Image
-from .evidence import Ending, Evidence, Judgement, Result, Unseen
+from .evidence import Ending, Evidence, Judgement, Result, Stop, Unseen
 from .judge import judge
 from .look import REMAINS
 from .machine import QEMU_LOG, Machine
-from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene, Test,
-                    Trouble, Verdict)
+from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene,
+                    Test, Trouble, Verdict)
 from .order import in_order
 from .qemu import Qemu, QemuError, Wish, private_folder, read_tail
 from .reset import read_traps
@@ -34,6 +35,7 @@ from .watch import Watch
 MAX_RESUMED_BOOTS = 16  # behind crashes
 MAX_ENCORES = 3  # in a chain of boots: later deaths have much the same cause
 MAX_ORDERLY_BOOTS = 256  # behind restarts, and crashes that were declared
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -222,20 +224,30 @@ class Runner:
         command = machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
                                   boot.ends_in_triple_fault, is_encore)
         command += self._more_arguments(folder)
-        (folder / "command").write_text(shlex.join(command) + "\n")
         watch = self._watch(boot, folder, is_encore)
+        no_qemu = ""
         try:
+            (folder / "command").write_text(shlex.join(command) + "\n")
             with Qemu(command, folder) as qemu:
                 yield from self._follow(watch, qemu)
                 log = qemu.log()
         except QemuError as error:
-            watch.ending, log = Ending(status=1), f"{error}\n{error.log}"
+            watch.ending, log = Ending(status=1), error.log
+            no_qemu = f"QEMU did not start: {error}"
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            watch.ending, log = Ending(stop=Stop.DISK_FULL), str(error)
+        if not watch.is_connected and not no_qemu and watch.ending.stop is not Stop.DISK_FULL:
+            no_qemu = self._machine.imposture()
         evidence = Evidence(
             expected=boot.tests, registered=len(self._image.tests),
             build_id=self._image.build_id or "none", nonce=nonce, events=tuple(watch.events),
             ending=watch.ending,
             symbol_names=lambda address: self._image.symbols.names(address),
             seed=self._seed, facts=boot.facts, greeted_version=watch.greeted_version,
+            is_connected=watch.is_connected, no_qemu=no_qemu, has_kvm=watch.has_kvm,
+            screen=watch.screen,
             may_skip=self._may_skip(boot), timeout=self._settings.timeout, waited=watch.waited,
             interventions=tuple(watch.interventions), is_cut=watch.is_cut,
             has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)

@@ -16,7 +16,7 @@ import termios
 import time
 import tty
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from .evidence import Stop
 from .model import Refusal, Test
@@ -142,6 +142,8 @@ def _why(error: OSError) -> str:
 class SerialLine:
     """The protocol on one port and, if there is one, the console on another."""
 
+    is_connected = True  # there is no monitor that could be
+
     def __init__(self, protocol: str, console: str, baud: int) -> None:
         self._selector = selectors.EpollSelector()
         self._sieve = Sieve()
@@ -196,6 +198,9 @@ class SerialLine:
             return os.write(self._protocol.descriptor, f"{text}\n".encode()) > 0
         except OSError:
             return False
+
+    def request(self, execute: str, arguments: Mapping[str, object]) -> int:
+        return 0
 
     def ask(self, execute: str, **arguments: object) -> Answer:
         return Answer(refusal="nobody can do that to a machine behind a serial line")

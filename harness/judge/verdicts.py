@@ -49,7 +49,8 @@ def _judge_death(test: Test, found: Terms, record: Record, evidence: Evidence) -
         return Verdict.ERROR, _not_skipped(found.skip, finding.sentence)
     # On a busy host the reset may come before QMP is ready to tell of it.
     is_reset = ending.stop is None and ending.status == 0 and ending.shutdown in ("", "guest-reset")
-    if found.outcome.kind is OutcomeKind.TRIPLE_FAULT and is_reset and ending.has_triple_fault:
+    is_meant = found.outcome.kind is OutcomeKind.TRIPLE_FAULT and not evidence.is_cut
+    if is_meant and is_reset and ending.has_triple_fault:
         finding = opinion_of_a_triple_fault(found.outcome, record)
     if test.known_bug is not None:
         return _judge_known_bug(test.known_bug, finding)

@@ -313,7 +313,7 @@ class VirtualMachine:
             self._is_greeted |= "QMP" in happening.message
             if "event" in happening.message:
                 self.events.append(dict(happening.message))
-        else:
+        elif isinstance(happening, Exited):
             self.ending = self._conclude(happening)
         if max(len(self.console), len(self.protocol)) > OUTPUT_CHARACTERS:
             self.close()

@@ -19,8 +19,8 @@ from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
-from .qemu import (Channels, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Wish,
-                   read_tail)
+from .qemu import (Channels, ConsoleData, Exited, Happening, MonitorBroken, MonitorMessage,
+                   ProtocolData, Wish, read_tail)
 from .terms import version_of
 
 CONSOLE_BYTES = 4 << 20
@@ -74,6 +74,9 @@ class Watch:
         self.orders: List[str] = []
         self.interventions: List[Intervention] = []
         self.greeted_version: Optional[int] = None
+        self.has_kvm: Optional[bool] = None
+        self.is_connected = False
+        self.screen = ""
         self.has_spoken = False
         self.registers = ""
         self.waited = 0.0
@@ -88,6 +91,7 @@ class Watch:
         self._exited: Optional[Exited] = None
         self._stop: Optional[Stop] = None
         self._shutdown = self._vm_status = ""
+        self._kvm_question = 0
         now = time.monotonic()
         # All of them at their slowest, one of them longer, and as long again for start and end.
         self._last_deadline = (now + sum(test.timeout_ms / 1000 or timeout for test in tests)
@@ -117,8 +121,10 @@ class Watch:
                 self._step(qemu)
         if self._stop in (Stop.HANG, Stop.TOO_LONG, Stop.VM_STOPPED):
             self.registers = keep_remains(qemu, self._folder)
+            self.screen = read_tail(self._folder / "screen.txt")
         if self._turn is not None:
             self.waited = time.monotonic() - self._turn.began
+        self.is_connected = qemu.is_connected
         qemu.kill()
         self.ending = self._conclude()
 
@@ -180,6 +186,8 @@ class Watch:
                 self._stop = Stop.REFUSED
         elif isinstance(happening, MonitorMessage):
             self._take_message(happening, qemu)
+        elif isinstance(happening, MonitorBroken):
+            self._stop = Stop.MONITOR_FLOOD if happening.is_flood else Stop.MONITOR_GARBAGE
         else:
             self._exited = happening
 
@@ -219,8 +227,12 @@ class Watch:
         message = happening.message
         if "QMP" in message:
             self.greeted_version = _version(message)
+            self._kvm_question = qemu.request("query-kvm", {})
             if self._keeps_the_dead:  # it waits for us: a death that nobody sees would last
                 qemu.ask("cont")
+        elif self._kvm_question and message.get("id") == self._kvm_question:
+            is_enabled = _dictionary(message.get("return")).get("enabled")
+            self.has_kvm = is_enabled if isinstance(is_enabled, bool) else None
         elif message.get("event") == "SHUTDOWN":
             self._take_shutdown(str(_dictionary(message.get("data")).get("reason", "")), qemu)
         elif message.get("event") == "STOP" and not self._shutdown:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
     Lie = Callable[["Play"], None]
 LIES: Dict[str, Lie] = {}
-SIGKILL = 9
+SIGKILL, SIGSEGV = 9, 11
 VERSION = (7, 2)
 
 # Of QEMU 7.2, without the registers that follow each.
@@ -68,7 +68,9 @@ class Play:
         self.status: Optional[int] = None  # None: the one that fits the totals
         self.signal = 0
         self.hangs = False
+        self.screen: List[str] = []
         self.has_monitor = True
+        self.has_kvm: Optional[bool] = None  # as it answers; None: it does not
         self.messages: List[Dict[str, Any]] = []
         self.has_triple_fault = False
         self.raw: Optional[bytes] = None  # instead of the lines and their totals
@@ -167,6 +169,8 @@ class Play:
 
     def perform(self) -> None:
         monitor = self.monitor() if self.has_monitor else None
+        if self.has_kvm is not None and monitor is not None:
+            self._tell_of_kvm(monitor)
         sys.stdout.buffer.write(self.console)
         sys.stdout.buffer.flush()
         self.say(self.told())
@@ -197,6 +201,20 @@ class Play:
         totals = stream.totals_line(self.lines)
         return 37 if " error=0 " not in totals else 35 if " fail=0 " not in totals else 33
 
+    def _tell_of_kvm(self, monitor: socket) -> None:
+        import json
+        asked = b""
+        while b"query-kvm" not in asked or not asked.endswith(b"\n"):
+            asked += monitor.recv(65536)
+        question = next(json.loads(line) for line in asked.splitlines() if b"query-kvm" in line)
+        answer = {"id": question["id"], "return": {"enabled": self.has_kvm, "present": True}}
+        monitor.sendall(json.dumps(answer).encode() + b"\r\n")
+
+    def _show(self, path: str) -> None:
+        text = "".join(f"{line:80}" for line in self.screen).ljust(80 * 25)
+        with open(path, "wb") as file:
+            file.write(b"".join(bytes([ord(each), 7]) for each in text))
+
     def _hang(self, monitor: Optional[socket]) -> None:
         """Answers its monitor, as a QEMU whose kernel is stuck would, and is not easily killed."""
         import json
@@ -209,6 +227,11 @@ class Play:
                 if request["execute"] == "human-monitor-command":
                     answer = ("RAX=0 RBX=0\r\nRIP=%016x RFL=00000046 CPL=0 HLT=1\r\n"
                               % self.tests[0]["rip"])
+                if request["execute"] == "screendump" and self.screen:
+                    with open(request["arguments"]["filename"], "wb"):
+                        pass
+                if request["execute"] == "pmemsave" and self.screen:
+                    self._show(request["arguments"]["filename"])
                 if request["execute"] == "query-status":
                     answer = {"status": "internal-error", "running": False}
                 reply = json.dumps({"return": answer, "id": request["id"]})
@@ -325,6 +348,13 @@ def another_panic(play: Play) -> None:
 @lie
 def guest_error(play: Play) -> None:
     play.retell(play.test("pass"), verdict="error", reason="suite_init failed")
+
+
+@lie
+def fails_for_a_reason_of_its_own(play: Play) -> None:
+    """No check, no trap: what it leaves behind, for one."""
+    play.retell(play.test("pass"), verdict="fail", reason="interrupts are off",
+                inside=["    # well"])
 
 
 @lie
@@ -525,6 +555,7 @@ def refuses_to_start(play: Play) -> None:
 
 @lie
 def exits_at_once(play: Play) -> None:
+    play.monitor()
     os._exit({"start": 0, "middle": 33, "end": 35}[play.where or "start"])
 
 
@@ -957,7 +988,8 @@ def bad_utf8(play: Play) -> None:
 
 @lie
 def interleaved(play: Play) -> None:
-    index = play.find("#:ktest_end")
+    index = {"start": 0, "middle": play.find("#:ktest_end"),
+             "end": len(play.lines) - 2}[play.where or "middle"]
     first, second = play.lines[index:index + 2]
     play.lines[index:index + 2] = [first[:20] + second + first[20:]]
 
@@ -1051,6 +1083,7 @@ def fail_without_reason(play: Play) -> None:
 @lie
 def echo(play: Play) -> None:
     """Fails, waits for the order to stop, and sends it back."""
+    play.monitor()
     a_check_fails(play)
     play.say(stream.to_bytes(play.lines[:play.find("    not ok 1") + 1]))
     play.say(play.listen())
@@ -1069,6 +1102,7 @@ def stops_and_denies_it(play: Play) -> None:
 
 
 def _stop_when_told(play: Play, is_admitted: int) -> None:
+    play.monitor()
     a_check_fails(play)
     begin = play.lines[:play.find("    not ok 1") + 1]
     play.say(stream.to_bytes(begin))
@@ -1284,3 +1318,564 @@ def fails_behind(play: Play) -> None:
     if "alpha.one" in names and "alpha.two" in names[names.index("alpha.one"):]:
         test = play.tests[names.index("alpha.two")]
         play.retell(test, verdict="fail", reason="1 of 3 checks failed", inside=[CHECK])
+
+
+# --- What else may be wrong with QEMU -------------------------------------------------------------
+
+
+@lie
+def other_accelerator(play: Play) -> None:
+    play.has_kvm = True
+
+
+@lie
+def same_accelerator(play: Play) -> None:
+    """No lie."""
+    play.has_kvm = False
+
+
+@lie
+def no_such_accelerator(play: Play) -> None:
+    sys.stderr.write("Could not access KVM kernel module: No such file or directory\n"
+                     "qemu: -accel kvm: failed to initialize kvm: No such file or directory\n")
+    os._exit(1)
+
+
+@lie
+def no_such_kernel(play: Play) -> None:
+    sys.stderr.write("qemu: Error loading uncompressed kernel without PVH ELF Note\n")
+    os._exit(1)
+
+
+@lie
+def refuses_at_length(play: Play) -> None:
+    sys.stderr.write("qemu: so much is wrong " * 10_000)
+    os._exit(1)
+
+
+@lie
+def ancient(play: Play) -> None:
+    play.version = (2, 11)
+
+
+@lie
+def well_but_no_monitor(play: Play) -> None:
+    """All is well, except that no QEMU is without a monitor."""
+    play.has_monitor = False
+
+
+@lie
+def does_nothing_well(play: Play) -> None:
+    os._exit(0)
+
+
+@lie
+def goes_to_the_background(play: Play) -> None:
+    """It has connected, ends, and a child in a session of its own goes on."""
+    play.monitor()
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    time.sleep(0.2)
+
+
+@lie
+def crashes(play: Play) -> None:
+    play.cut_behind(play.place())
+    play.signal = SIGSEGV
+
+
+def _strike(play: Play, strike: Callable[[Optional[socket]], None]) -> None:
+    """Does this before, within or behind the stream, and then no more."""
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+    told = play.sealed()
+    monitor = play.monitor() if play.has_monitor else None
+    cut = {"start": 0, "middle": told.find(b"    ok 1"), "end": len(told)}[play.where or "middle"]
+    play.say(told[:cut])
+    strike(monitor)
+    time.sleep(60)
+
+
+@lie
+def monitor_floods(play: Play) -> None:
+    def strike(monitor: Optional[socket]) -> None:
+        assert monitor is not None
+        while True:
+            monitor.sendall(b'{"event": "NOISE"}\r\n' * 1000)
+    _strike(play, strike)
+
+
+@lie
+def monitor_never_ends_its_line(play: Play) -> None:
+    def strike(monitor: Optional[socket]) -> None:
+        assert monitor is not None
+        while True:
+            monitor.sendall(b'{"event": "' + b"x" * 50_000)
+    _strike(play, strike)
+
+
+@lie
+def monitor_says_no_json(play: Play) -> None:
+    _say_on_monitor(play, b"(qemu) info status\r\n")
+
+
+@lie
+def monitor_says_no_utf8(play: Play) -> None:
+    _say_on_monitor(play, b'{"event": "\xff\xfe"}\r\n')
+
+
+@lie
+def monitor_says_a_list(play: Play) -> None:
+    _say_on_monitor(play, b'[{"event": "STOP"}]\r\n')
+
+
+@lie
+def monitor_nests(play: Play) -> None:
+    """More deeply than Python's parser goes."""
+    _say_on_monitor(play, b"[" * 100_000 + b"]" * 100_000 + b"\r\n")
+
+
+def _say_on_monitor(play: Play, words: bytes) -> None:
+    def strike(monitor: Optional[socket]) -> None:
+        assert monitor is not None
+        monitor.sendall(words)
+    _strike(play, strike)
+
+
+@lie
+def monitor_has_other_types(play: Play) -> None:
+    """No harm: nothing of it is what it should be, and all else is well."""
+    play.messages += [
+        {"event": ["STOP"]}, {"event": {"SHUTDOWN": 1}}, {"event": "NOISE", "data": 7},
+        {"QMP": []}, {"QMP": {"version": {"qemu": {"major": "7", "minor": None}}}},
+        {"return": 5, "id": ["x"]}, {"error": "words", "id": 99}, {"id": None}]
+
+
+@lie
+def monitor_is_deaf(play: Play) -> None:
+    """Hangs in a test, and answers nothing."""
+    play.cut_behind(play.find(f"begin test={play.test('panic')['name']}"))
+    monitor = play.monitor()
+    play.say(play.told())
+    while monitor.recv(65536):
+        monitor.sendall(b'{"return": {}, "id": 4711}\r\n')
+    time.sleep(60)
+
+
+@lie
+def monitor_closes(play: Play) -> None:
+    """No harm, in a run that goes well: nothing needs it."""
+    play.monitor().close()
+    play.has_monitor = False
+
+
+@lie
+def stops_again_and_again(play: Play) -> None:
+    play.raw = b""
+    play.messages += [{"event": "STOP"}, {"event": "RESUME"}] * 1000
+    play.hangs = True
+
+
+@lie
+def reset_and_success(play: Play) -> None:
+    """It tells of a reset, and leaves as if nothing had been."""
+    play.die()
+    play.status = None
+
+
+@lie
+def told_to_quit_and_success(play: Play) -> None:
+    play.die("host-qmp-quit")
+    play.status = None
+
+
+@lie
+def shutdown_and_success(play: Play) -> None:
+    """No lie: newer ones tell so of the exit device."""
+    play.die("guest-shutdown")
+    play.status = None
+
+
+@lie
+def log_flood(play: Play) -> None:
+    def strike(_: Optional[socket]) -> None:
+        while True:
+            os.write(2, b"qemu: warning: and again\n" * 1000)
+    _strike(play, strike)
+
+
+@lie
+def debug_log_flood(play: Play) -> None:
+    def strike(_: Optional[socket]) -> None:
+        with open(play.value("-D"), "ab", buffering=0) as log:
+            while True:
+                log.write(b"IN: and again\n" * 1000)
+    _strike(play, strike)
+
+
+@lie
+def console_floods(play: Play) -> None:
+    def strike(_: Optional[socket]) -> None:
+        while True:
+            os.write(1, b"noise " * 1000)
+    _strike(play, strike)
+
+
+@lie
+def leaves_a_child(play: Play) -> None:
+    """No lie: the child, which holds the pipes open and would not end, has nothing to say."""
+    _leave(play, b"")
+
+
+@lie
+def child_speaks_on(play: Play) -> None:
+    """QEMU is gone, and somebody still writes where it did."""
+    _leave(play, b"# and on\n")
+
+
+@lie
+def child_floods(play: Play) -> None:
+    _leave(play, b"# and on\n" * 10_000)
+
+
+def _leave(play: Play, words: bytes) -> None:
+    import signal
+    monitor = play.monitor()
+    play.say(play.told())
+    ready, done = os.pipe()
+    if os.fork() == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open(os.path.join(os.environ["TMPDIR"], "child"), "w") as file:
+            file.write(str(os.getpid()))
+        with open(play.path("com2") + ".out", "wb", buffering=0) as pipe:
+            pipe.write(words[:100])
+            os.write(done, b"x")
+            while words:
+                pipe.write(words)
+        time.sleep(60)
+    os.read(ready, 1)
+    monitor.close()
+    os._exit(33)
+
+
+# --- Firmware and boot loaders with nothing to boot -----------------------------------------------
+
+
+@lie
+def grub_finds_nothing(play: Play) -> None:
+    play.console = b"error: file `/boot/faultline.elf' not found.\r\n"
+    play.raw, play.hangs = b"", True
+
+
+@lie
+def firmware_gives_up(play: Play) -> None:
+    """And ends the machine."""
+    play.console, play.raw = b"SeaBIOS (version 1.16)\r\nBoot failed: not a bootable disk\r\n", b""
+    play.die("guest-reset")
+
+
+@lie
+def nothing_on_the_screen(play: Play) -> None:
+    """The words are in the VGA's memory only."""
+    play.console, play.raw = b"", b""
+    play.screen = ["SeaBIOS (version 1.16.2)", "", "No bootable device."]
+    play.hangs = True
+
+
+# --- A second life --------------------------------------------------------------------------------
+
+
+@lie
+def greets_twice(play: Play) -> None:
+    """Its first life came to nothing, and said so on no other channel."""
+    play.console += b"info  boot: started\r\n" + play.console
+
+
+# --- More of the stream ---------------------------------------------------------------------------
+
+
+@lie
+def word_behind_totals(play: Play) -> None:
+    """Without an end of the line, which any number of them may lack."""
+    play.raw = play.sealed() + b"ok 7 more"
+
+
+@lie
+def second_totals(play: Play) -> None:
+    whole = play.sealed()
+    play.raw = whole + whole.splitlines(keepends=True)[-1]
+
+
+@lie
+def early_totals(play: Play) -> None:
+    lines = stream.sealed(play.lines)
+    lines.insert(len(lines) - 4, lines.pop())
+    play.raw = stream.to_bytes(lines)
+
+
+@lie
+def second_opinion(play: Play) -> None:
+    """The first test comes twice: it fails, and then it passes."""
+    first = play.tests[0]
+    begin = play.find("#:ktest_begin")
+    failed = stream.test_lines(1, first, "fail", [CHECK])
+    play.lines[begin:begin] = failed
+    play.lines[play.find("    1..")] = "    1..4"
+    play.lines[play.find("ok 1 alpha")] = "not ok 1 alpha"
+    for number in (3, 2, 1):
+        last = play.find(f"    ok {number} ")
+        play.lines[last] = play.lines[last].replace(f"ok {number} ", f"ok {number + 1} ")
+
+
+@lie
+def digits_of_another_script(play: Play) -> None:
+    index = play.find("#:ktest_end")
+    play.lines[index] = play.lines[index].replace("checks=3", "checks=%D9%A3")
+
+
+@lie
+def huge_number(play: Play) -> None:
+    index = play.find("#:ktest_end")
+    play.lines[index] = play.lines[index].replace("checks=3", "checks=18446744073709551616")
+
+
+@lie
+def negative_number(play: Play) -> None:
+    index = play.find("#:ktest_end")
+    play.lines[index] = play.lines[index].replace("checks=3", "checks=-3")
+
+
+@lie
+def nul_bytes(play: Play) -> None:
+    play.lines.insert(play.place(), "# \0")
+
+
+@lie
+def tabs(play: Play) -> None:
+    play.lines.insert(play.place(), "\t# indented")
+
+
+@lie
+def byte_order_mark(play: Play) -> None:
+    play.lines[0] = "\xef\xbb\xbf" + play.lines[0]
+
+
+@lie
+def sixteen_bits(play: Play) -> None:
+    play.raw = play.sealed().decode().encode("utf-16-le")
+
+
+@lie
+def trailing_space(play: Play) -> None:
+    index = play.find("#:ktest_end")
+    play.lines[index] += " "
+
+
+@lie
+def needless_escape(play: Play) -> None:
+    """Reads the same, and is not."""
+    index = play.find("#:ktest_begin")
+    play.lines[index] = play.lines[index].replace("alpha", "%61lpha")
+
+
+@lie
+def escaped_verdict(play: Play) -> None:
+    index = play.find("verdict=pass")
+    play.lines[index] = play.lines[index].replace("verdict=pass", "verdict=PASS")
+
+
+@lie
+def skip_for_another_reason(play: Play) -> None:
+    index = play.find(" # SKIP")
+    play.lines[index] += " that nobody gave"
+
+
+@lie
+def ok_line_claims_skip(play: Play) -> None:
+    index = play.find("    ok 1")
+    play.lines[index] += " # SKIP too hard"
+
+
+@lie
+def suite_skipped(play: Play) -> None:
+    index = play.find("ok 1 alpha")
+    play.lines[index] += " # SKIP"
+
+
+@lie
+def deeper(play: Play) -> None:
+    index = play.find("#:ktest_begin")
+    play.lines[index] = f"    {play.lines[index]}"
+
+
+@lie
+def empty_plan(play: Play) -> None:
+    """It selected what it should, and then does nothing of it."""
+    del play.lines[2:]
+    play.lines.append("1..0")
+
+
+@lie
+def build_id_cut(play: Play) -> None:
+    play.lines[1] = play.lines[1].replace(play.build_id, play.build_id[:-1])
+
+
+@lie
+def build_id_in_capitals(play: Play) -> None:
+    play.lines[1] = play.lines[1].replace(play.build_id, play.build_id.upper())
+
+
+@lie
+def nonce_cut(play: Play) -> None:
+    play.lines[1] = play.lines[1].replace(f"nonce={play.nonce}", f"nonce={play.nonce[:-1]}")
+
+
+@lie
+def nonce_of_none(play: Play) -> None:
+    play.lines[1] = play.lines[1].replace(play.nonce, "")
+
+
+@lie
+def second_run_line(play: Play) -> None:
+    play.lines.insert(play.place(), play.lines[1])
+
+
+@lie
+def order_never_given(play: Play) -> None:
+    play.lines.insert(play.find("    ok 1") + 1, "#:ktest_order text=faster known=no")
+
+
+@lie
+def totals_of_another_run(play: Play) -> None:
+    """Right in themselves."""
+    other = stream.good_lines(play.tests, play.registered, "k3v9", play.build_id)
+    play.raw = stream.to_bytes([*play.lines, stream.totals_line(other)])
+
+
+@lie
+def all_skipped(play: Play) -> None:
+    for test in play.tests:
+        play.retell(test, verdict="skip", reason="not today", inside=["    # ..."])
+
+
+@lie
+def channels_swapped(play: Play) -> None:
+    play.console, play.raw = play.sealed(), play.console
+
+
+@lie
+def another_mode(play: Play) -> None:
+    """Benchmarks instead of tests, or the other way round."""
+    is_bench = "ktest.bench" in play.words
+    registry = [{**test, "bench": not is_bench} for test in play.tests]
+    play.tell(registry[:1])
+
+
+@lie
+def cut_and_silent(play: Play) -> None:
+    """It stops in the middle of a line, and goes on to run."""
+    cut_in_line(play)
+    play.status, play.hangs = None, True
+
+
+@lie
+def triple_fault_in_a_word(play: Play) -> None:
+    """It dies as it declares, and in the middle of a line, where it had said to be ready."""
+    play.test("triple_fault")
+    play.raw = (play.raw or b"") + b"    #:ktest_no"
+
+
+@lie
+def trickles_in_a_test(play: Play) -> None:
+    """Never silent, and never at an end."""
+    _trickle(play, "#:ktest_begin", b"    # still here\n")
+
+
+@lie
+def trickles_between_tests(play: Play) -> None:
+    _trickle(play, "    ok 1", b"# still here\n")
+
+
+@lie
+def trickles_a_line(play: Play) -> None:
+    """A byte at a time, of a line that has no end."""
+    _trickle(play, "    ok 1", b"#")
+
+
+def _trickle(play: Play, behind: str, words: bytes) -> None:
+    monitor = play.monitor()
+    play.cut_behind(play.find(behind))
+    play.say(play.told())
+    while True:
+        time.sleep(0.05)
+        play.say(words)
+        assert monitor
+
+
+@lie
+def byte_by_byte(play: Play) -> None:
+    """No lie, but slow."""
+    told = play.told()
+    play.monitor()
+    with open(play.path("com2") + ".out", "wb", buffering=0) as pipe:
+        for index in range(len(told)):
+            pipe.write(told[index:index + 1])
+    os._exit(33)
+
+
+@lie
+def restart_without_totals(play: Play) -> None:
+    play.cut_behind(play.find("    ok 1"))
+    play.raw = (play.raw or b"") + f"{RESTART}\n".encode()
+    play.status = 41
+
+
+def _number_of_this_boot(play: Play) -> int:
+    """Counts the boots of a run in a file."""
+    path = os.path.join(os.environ["TMPDIR"], "boots")
+    with open(path, "a+") as file:
+        file.write("x")
+        return file.tell()
+
+
+@lie
+def replays_its_first_boot(play: Play) -> None:
+    """The first one asks for another; that one says what the first did, word for word."""
+    path = os.path.join(os.environ["TMPDIR"], "first")
+    if _number_of_this_boot(play) == 1:
+        _restart(play, play.find("    ok 1") + 1)
+        with open(path, "wb") as file:
+            file.write(play.sealed())
+    else:
+        with open(path, "rb") as file:
+            play.raw = file.read()
+        play.status = 41
+
+
+@lie
+def better_behind_a_restart(play: Play) -> None:
+    """The test that failed in the first boot passes in the second, where nobody asked for it."""
+    if _number_of_this_boot(play) == 1:
+        a_check_fails(play)
+        _restart(play, play.find("    not ok 1") + 1)
+    else:
+        failed = {**play.tests[0], "test": "one", "name": "alpha.one"}
+        _retold(play, [failed, *play.tests])
+
+
+@lie
+def dies_once(play: Play) -> None:
+    """A triple fault in the first boot; the second look at that test finds nothing wrong."""
+    if _number_of_this_boot(play) == 1:
+        triple_fault(play)
+
+
+@lie
+def another_version_next_time(play: Play) -> None:
+    """The first boot's QEMU is not that of the second."""
+    if _number_of_this_boot(play) == 1:
+        triple_fault(play)
+    else:
+        play.version = (2, 0)

@@ -6,21 +6,26 @@ pass, and what its sentence says. The whole command runs, except that QEMU is a 
 """
 from __future__ import annotations
 
+import errno
 import json
+import os
 from itertools import count
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import pytest
 
-from judge import cli, runner, watch
+from judge import cli, qemu, runner, watch
+from judge.model import Cause, Trouble
 from judge.qemu import Answer, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Wish
 from tests import fake_qemu as fake
 from tests.proves import proves
+from tests.test_process import is_alive, wait_until
 
 # Causes that the harness has to wait for.
 SILENT = {"hang", "kernel-never-began", "tests-never-began", "hung-between-tests",
-          "totals-without-exit"}
+          "totals-without-exit", "nothing-to-boot", "wrong-qemu"}
+SILENT_LIES = {"cut_and_silent@end"}
 HANG_SECONDS = "0.4"
 BATCH = ["--test", "alpha.*", "--test", "faults.*", "--test", "panics.*"]
 
@@ -38,6 +43,7 @@ CODE_UNDER_TEST: List[Row] = [
     ("another_fault", 1, "wrong-fault", "another fault came than declared: vector"),
     ("another_panic", 1, "wrong-panic", "another message"),
     ("guest_error", 1, "guest-error", "suite_init failed"),
+    ("fails_for_a_reason_of_its_own", 1, "reported", "interrupts are off"),
     ("triple_fault", 1, "triple-fault", "triple fault"),
     ("every_test_dies", 1, "triple-fault", "triple fault"),
     ("reset", 1, "reset", "the machine reset itself"),
@@ -98,8 +104,8 @@ MACHINE: List[Row] = [
     ("vm_stopped@start", 99, "vm-stopped", "internal-error"),
     ("vm_stopped@end", 99, "vm-stopped", "internal-error"),
     ("silence", 99, "kernel-never-began", "never began"),
-    ("silence_without_monitor", 99, "kernel-never-began", "never began"),
-    ("only_firmware", 99, "kernel-never-began", "never began"),
+    ("silence_without_monitor", 99, "wrong-qemu", "it went on, and never connected"),
+    ("only_firmware", 99, "nothing-to-boot", "found nothing to boot: No bootable device."),
     ("only_hello", 99, "tests-never-began", "no test did"),
     ("hang_before_first_test", 99, "tests-never-began", "no test did"),
     ("hang_between_tests", 99, "hung-between-tests", "behind alpha.one"),
@@ -120,6 +126,47 @@ MACHINE: List[Row] = [
     ("success_status_though_failed", 99, "wrong-exit-status", "status 33"),
     ("success_on_console_only", 99, "died-before-tests", "status 33"),
     ("console_flood", 99, "console-flood", "floods its console"),
+    ("console_floods@start", 99, "console-flood", "floods its console"),
+    ("console_floods@middle", 99, "console-flood", "floods its console"),
+    ("console_floods@end", 99, "console-flood", "floods its console"),
+    ("other_accelerator", 99, "wrong-accelerator", "with another accelerator than was asked"),
+    ("no_such_accelerator", 99, "wrong-accelerator", "this host has no KVM: take --accel tcg"),
+    ("no_such_kernel", 99, "nothing-to-boot", "an x86-64 ELF file with a PVH note; or --qemu"),
+    ("refuses_at_length", 99, "qemu-not-started", "[...]"),
+    ("ancient", 99, "wrong-qemu", "QEMU 2.11 is too old"),
+    ("well_but_no_monitor", 99, "wrong-qemu", "status 33, and never connected"),
+    ("does_nothing_well", 99, "wrong-qemu", "status 0, and never connected"),
+    ("goes_to_the_background", 99, "died-before-tests", "status 0"),
+    ("crashes@start", 99, "qemu-crashed", "itself crashed: signal 11 (Segmentation fault)"),
+    ("crashes@middle", 99, "qemu-crashed", "itself crashed: signal 11 (Segmentation fault)"),
+    ("crashes@end", 99, "qemu-crashed", "itself crashed: signal 11 (Segmentation fault)"),
+    ("monitor_floods@start", 99, "monitor-flood", "floods its monitor"),
+    ("monitor_floods@middle", 99, "monitor-flood", "floods its monitor"),
+    ("monitor_floods@end", 99, "monitor-flood", "floods its monitor"),
+    ("monitor_never_ends_its_line", 99, "monitor-flood", "floods its monitor"),
+    ("monitor_says_no_json@start", 99, "monitor-garbage", "is no QMP"),
+    ("monitor_says_no_json@middle", 99, "monitor-garbage", "is no QMP"),
+    ("monitor_says_no_json@end", 99, "monitor-garbage", "is no QMP"),
+    ("monitor_says_no_utf8", 99, "monitor-garbage", "is no QMP"),
+    ("monitor_says_a_list", 99, "monitor-garbage", "is no QMP"),
+    ("monitor_nests", 99, "monitor-garbage", "is no QMP"),
+    ("stops_again_and_again", 99, "vm-stopped", "internal-error"),
+    ("reset_and_success", 99, "wrong-exit-status", "tells of guest-reset"),
+    ("told_to_quit_and_success", 99, "killed", "host-qmp-quit"),
+    ("log_flood@start", 99, "log-flood", "stderr.log"),
+    ("log_flood@middle", 99, "log-flood", "stderr.log"),
+    ("log_flood@end", 99, "log-flood", "stderr.log"),
+    ("debug_log_flood", 99, "log-flood", "qemu.log"),
+    ("child_speaks_on", 99, "after-totals", "behind the end"),
+    ("child_floods", 99, "after-totals", "behind the end"),
+    ("grub_finds_nothing", 99, "nothing-to-boot", "error: file `/boot/faultline.elf' not found."),
+    ("firmware_gives_up", 99, "nothing-to-boot", "Boot failed: not a bootable disk"),
+    ("nothing_on_the_screen", 99, "nothing-to-boot", "No bootable device."),
+    ("trickles_in_a_test", 1, "hang", "did not end within"),
+    ("trickles_between_tests", 99, "hung-between-tests", "behind alpha.one"),
+    ("trickles_a_line", 99, "truncated", "in the middle of a line"),
+    ("monitor_is_deaf", 1, "hang", "could not be injected (no answer)"),
+    ("cut_and_silent@end", 99, "truncated", "in the middle of a line"),
 ]
 
 STREAM: List[Row] = [
@@ -187,7 +234,9 @@ STREAM: List[Row] = [
     ("bad_utf8@start", 99, "not-ascii", "0xff"),
     ("bad_utf8@middle", 99, "not-ascii", "0xff"),
     ("bad_utf8@end", 99, "not-ascii", "0xff"),
-    ("interleaved", 99, "garbage", "more of alpha.one"),
+    ("interleaved@start", 99, "garbage", "line 1 of"),
+    ("interleaved@middle", 99, "garbage", "more of alpha.one"),
+    ("interleaved@end", 99, "garbage", "expected"),
     ("swapped_lines", 99, "disorder", "more of alpha.one"),
     ("dropped_line@start", 99, "line-count", "lines"),
     ("dropped_line@middle", 99, "line-count", "lines"),
@@ -219,12 +268,48 @@ STREAM: List[Row] = [
     ("restart_and_more", 99, "plan-broken", "ktest_totals"),
     ("restart_unadmitted", 99, "contradiction", "has to restart"),
     ("restart_before_any_test", 99, "disorder", "before any test"),
+    ("restart_without_totals", 99, "exit-without-totals", "status 41"),
+    ("greets_twice", 99, "second-boot", "greets twice"),
+    ("word_behind_totals", 99, "after-totals", "behind the end"),
+    ("second_totals", 99, "after-totals", "behind the end"),
+    ("early_totals", 99, "disorder", "expected"),
+    ("second_opinion", 99, "plan-broken", "another suite"),
+    ("digits_of_another_script", 99, "garbage", "not a number"),
+    ("huge_number", 99, "garbage", "not a number"),
+    ("negative_number", 99, "garbage", "not a number"),
+    ("nul_bytes@start", 99, "control-character", "0x00"),
+    ("nul_bytes@middle", 99, "control-character", "0x00"),
+    ("nul_bytes@end", 99, "control-character", "0x00"),
+    ("tabs", 99, "control-character", "0x09"),
+    ("byte_order_mark", 99, "not-ascii", "0xef"),
+    ("sixteen_bits", 99, "control-character", "0x00"),
+    ("trailing_space", 99, "garbage", "more of alpha.one"),
+    ("needless_escape", 99, "garbage", "needs no escape"),
+    ("escaped_verdict", 99, "garbage", "is none of pass"),
+    ("skip_for_another_reason", 99, "contradiction", "another reason than its end"),
+    ("ok_line_claims_skip", 99, "contradiction", "disagree"),
+    ("suite_skipped", 99, "contradiction", "disagree"),
+    ("deeper", 99, "plan-broken", "ktest_begin"),
+    ("empty_plan", 99, "plan-broken", "another number of suites"),
+    ("build_id_cut", 99, "wrong-image", "the build id differs"),
+    ("build_id_in_capitals", 99, "wrong-image", "the build id differs"),
+    ("nonce_cut", 99, "wrong-nonce", "the nonce differs"),
+    ("nonce_of_none", 99, "wrong-nonce", "the nonce differs"),
+    ("second_run_line@start", 99, "disorder", "expected"),
+    ("second_run_line@middle", 99, "disorder", "expected"),
+    ("second_run_line@end", 99, "plan-broken", "expected"),
+    ("order_never_given", 99, "unasked-order", "not given: faster"),
+    ("totals_of_another_run", 99, "checksum", "checksum"),
+    ("all_skipped", 1, "unexplained-skip", "has all it needs"),
+    ("channels_swapped", 99, "control-character", "0x0d"),
+    ("another_mode", 99, "wrong-selection", "selected another number"),
 ]
 
 SHUFFLE = ["--shuffle=3"]
 BENCH = ["--bench"]
 
-# Lies about what only some of the tests have: with the arguments that select those.
+# Lies about what only some of the tests have, and such as take long with many: with the arguments
+# that select those.
 OTHERS: Dict[str, List[str]] = {
     "hang_reported_twice": ["hangs"], "pass_without_declared_hang": ["hangs"],
     "only_resets": ["endings.takes*"], "triple_fault_unarmed": ["endings.takes*"],
@@ -233,7 +318,10 @@ OTHERS: Dict[str, List[str]] = {
     "runs_in_spite_of_its_quirk": ["quirky.*"], "another_version": ["quirky.*"],
     "wrong_seed": [*BATCH, *SHUFFLE], "order_of_another_seed": [*BATCH, *SHUFFLE],
     "param_missing": ["params.*"], "param_twice": ["params.*"],
-    "bench_without_numbers": BENCH, "bench_upside_down": BENCH}
+    "bench_without_numbers": BENCH, "bench_upside_down": BENCH,
+    "triple_fault_in_a_word": ["endings.takes*"], "monitor_is_deaf": ["panics.*"],
+    "trickles_in_a_test": ["alpha.one"], "trickles_between_tests": ["alpha.*"],
+    "hang_between_tests": ["alpha.*"], "hang_after_fault": ["faults.*"]}
 OTHER_ROWS: List[Row] = [
     ("hang_reported_twice", 1, "disagreement", "came another: hang"),
     ("pass_without_declared_hang", 1, "disagreement", "the expected hang never came"),
@@ -251,17 +339,24 @@ OTHER_ROWS: List[Row] = [
     ("param_twice", 99, "disorder", "more of params.squares/0"),
     ("bench_without_numbers", 1, "bench", "without its figures"),
     ("bench_upside_down", 99, "contradiction", "do not ascend"),
+    ("triple_fault_in_a_word", 1, "triple-fault", "triple fault"),
 ]
 
 ROWS = CODE_UNDER_TEST + CONTRADICTIONS + MACHINE + STREAM + OTHER_ROWS
 
 # Good ends, which the fake plays as well.
 HONEST = {"honest", "no_qboot", "dies_or_hangs", "triple_fault_once", "restarts"}
+# And some that look strange, but are none the worse for it.
+STRANGE = ["same_accelerator", "monitor_has_other_types", "monitor_closes", "shutdown_and_success",
+           "leaves_a_child", "byte_by_byte"]
+# Lies of more than one boot.
+SEQUELS = {"replays_its_first_boot", "better_behind_a_restart", "dies_once",
+           "another_version_next_time"}
 
 
-def judge_fake(kernel: Path, qemu: str, report: Path, *arguments: str) -> Tuple[int, Any]:
+def judge_fake(kernel: Path, path: str, report: Path, *arguments: str) -> Tuple[int, Any]:
     """Runs the command; its exit status and its JSON report."""
-    status = cli.main(["--kernel", str(kernel), "--qemu", qemu, "--json", str(report),
+    status = cli.main(["--kernel", str(kernel), "--qemu", path, "--json", str(report),
                        "--allow-skip", "alpha.skips", *arguments])
     return status, json.loads(report.read_text()) if report.exists() else None
 
@@ -274,6 +369,7 @@ class PlayedQemu:
     in the words, which are most: it takes a tenth of the time."""
 
     scenario = ""
+    is_connected = True
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         play = fake.rehearse(self.scenario, list(command[1:]))
@@ -295,6 +391,9 @@ class PlayedQemu:
 
     def wait(self, seconds: float) -> List[Happening]:
         return [self._happenings.pop(0)]
+
+    def request(self, execute: str, arguments: object) -> int:
+        return 1
 
     def ask(self, execute: str, **arguments: object) -> Answer:
         return Answer({})
@@ -336,11 +435,16 @@ def test_every_lie_ends_in_its_own_error(lie: str, status: int, cause: str, word
     monkeypatch.setattr(watch, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(watch, "FUNCTIONS_PER_TEST", 1)
     monkeypatch.setattr(watch, "NMI_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "SLOW_FACTOR", 2)
+    monkeypatch.setattr(qemu, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(qemu, "FILE_BYTES", 1 << 20)
     if not needs_a_process(lie, cause):
         monkeypatch.setattr(PlayedQemu, "scenario", lie)
         monkeypatch.setattr(runner, "Qemu", PlayedQemu)
     more = ["-x"] if lie in TOLD_TO_STOP else []
-    more += ["--timeout", HANG_SECONDS] if cause in SILENT else []
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    is_silent = cause in SILENT or lie in SILENT_LIES or lie.startswith("trickles_")
+    more += ["--timeout", HANG_SECONDS] if is_silent else []
     actual, report = judge_fake(kernel, fake_qemu(lie), tmp_path / "report.json",
                                 *OTHERS.get(lie, BATCH), *more)
     bad = [test for test in report["tests"] if test["verdict"] in ("fail", "error")]
@@ -351,8 +455,93 @@ def test_every_lie_ends_in_its_own_error(lie: str, status: int, cause: str, word
     assert bad[0]["sentence"] in capsys.readouterr().out
 
 
+PLACES = ("@start", "@middle", "@end")
+
+# Each class that was asked for, with its lies: those that say where they strike do so everywhere.
+CLASSES: Dict[str, List[str]] = {
+    "did not start": ["refuses_to_start", "refuses_at_length"],
+    "wrong QEMU": ["does_nothing_well", "silence_without_monitor", "well_but_no_monitor", "ancient",
+                   "another_version", "monitor_floods@*", "monitor_says_no_json@*", "crashes@*"],
+    "wrong accelerator": ["no_such_accelerator", "other_accelerator"],
+    "firmware found nothing to boot": ["only_firmware", "grub_finds_nothing", "firmware_gives_up",
+                                       "nothing_on_the_screen", "no_such_kernel"],
+    "kernel never began": ["silence", "exits_at_once@*", "triple_fault_at_boot"],
+    "stale or wrong image": ["wrong_build_id", "build_id_cut", "wrong_registry", "wrong_nonce"],
+    "no tests": ["no_tests", "empty_plan"],
+    "plan broken": ["missing_test@*", "plan_too_long", "plan_too_short", "suite_plan_too_short"],
+    "stream truncated": ["cut_in_line@*", "cut_between_tests", "cut_and_silent@end"],
+    "interleaved": ["interleaved@*"],
+    "flooded": ["endless_line@*", "endless_comments@*", "console_floods@*", "log_flood@*"],
+    "echo": ["echo"],
+    "control characters": ["control_characters@*", "nul_bytes@*", "carriage_returns"],
+    "bad UTF-8": ["bad_utf8@*", "byte_order_mark"],
+    "exit without totals": ["missing_totals", "cut_between_tests", "restart_without_totals"],
+    "totals without exit": ["totals_without_exit"],
+    "hang before the tests": ["only_hello", "hang_before_first_test"],
+    "hang within the tests": ["hang_in_test", "hang_between_tests", "trickles_in_a_test"],
+    "hang after the tests": ["hang_before_totals", "totals_without_exit"],
+    "stopped VM": ["vm_stopped@start", "vm_stopped_in_test", "vm_stopped@end"],
+    "killed from outside": ["killed@*", "terminated@*", "killed_after_totals"],
+    "second boot banner": ["second_banner@*", "greets_twice", "second_run"],
+}
+
+# Those that no QEMU brings about, with the tests that do.
+CLASSES_ELSEWHERE = {
+    "disk full": "test_a_full_disk_has_a_name",
+    "wall clock stepped": "test_the_wall_clock_does_not_matter",
+    "a leftover file of an earlier run": "test_nothing_is_left_over_from_an_earlier_run",
+}
+
+# What is not about lies, and tested where it belongs.
+ELSEWHERE = {"abandoned", "boot-too-long", "too-many-boots", "skipped", "known-bug", "disk-full",
+             "triple-fault-missing", "hang-missing", "aftermath"}
+
+
+def test_every_class_has_its_lies() -> None:
+    played = {row[0] for row in ROWS}
+    for name, lies in CLASSES.items():
+        for each in lies:
+            bare = each.partition("@*")[0]
+            wanted = {bare + place for place in PLACES} if each.endswith("@*") else {each}
+            assert wanted <= played, name
+    for test in CLASSES_ELSEWHERE.values():
+        assert callable(globals()[test])
+
+
+def test_every_trouble_and_cause_has_its_lie() -> None:
+    shown = {row[2] for row in ROWS} | ELSEWHERE
+    assert {each.value for each in (*Trouble, *Cause)} - shown == set()
+
+
+@pytest.mark.parametrize("scenario", STRANGE)
+def test_what_is_only_strange_passes(scenario: str, kernel: Path, fake_qemu: FakeQemu,
+                                     tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    status, report = judge_fake(kernel, fake_qemu(scenario), tmp_path / "report.json", *BATCH)
+    assert (status, report["boots"]) == (0, 1)
+    if scenario == "leaves_a_child":
+        wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())))
+
+
+@pytest.mark.parametrize("scenario, status, causes", [
+    ("replays_its_first_boot", 99, [None, "wrong-nonce", "wrong-nonce"]),
+    ("better_behind_a_restart", 99, ["assertion", "plan-broken", "plan-broken"]),
+    ("another_version_next_time", 99, ["triple-fault", "wrong-qemu", "wrong-qemu"]),
+    ("dies_once", 1, ["triple-fault", None, None])])
+def test_a_second_boot_mends_nothing(scenario: str, status: int, causes: List[Any], kernel: Path,
+                                     fake_qemu: FakeQemu, tmp_path: Path,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    arguments = ["faults.*", "panics.*"] if "triple-fault" in causes else ["alpha.*"]
+    actual, report = judge_fake(kernel, fake_qemu(scenario), tmp_path / "report.json", *arguments)
+    assert actual == status
+    assert [None if each["verdict"] == "pass" else each["cause"]
+            for each in report["tests"]] == causes
+
+
 def test_every_lie_has_its_row() -> None:
-    assert {row[0].partition("@")[0] for row in ROWS} == set(fake.LIES) - HONEST
+    played = {row[0].partition("@")[0] for row in ROWS}
+    assert played == set(fake.LIES) - HONEST - set(STRANGE) - SEQUELS
 
 
 @proves("4.1.7", "4.8.3")
@@ -425,6 +614,81 @@ def test_the_wall_clock_does_not_matter(kernel: Path, fake_qemu: FakeQemu, tmp_p
     monkeypatch.setattr("time.time", lambda: float(next(steps)))
     status, report = judge_fake(kernel, fake_qemu("honest"), tmp_path / "report.json", *BATCH)
     assert status == 0 and 0 < report["seconds"] < 60
+
+
+def test_no_clock_of_the_wall_is_read() -> None:
+    """pexpect's own loops do read it: none of them is used."""
+    for source in Path(runner.__file__).parent.glob("*.py"):
+        text = source.read_text()
+        for word in ("time.time(", "datetime", "child.expect", "time_ns("):
+            assert word not in text, source
+
+
+@pytest.mark.parametrize("step", [-86400 * 365, 86400 * 365])
+def test_a_hang_is_one_by_any_wall_clock(step: int, kernel: Path, fake_qemu: FakeQemu,
+                                         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = count(0, step)
+    monkeypatch.setattr("time.time", lambda: float(next(steps)))
+    status, report = judge_fake(kernel, fake_qemu("totals_without_exit"), tmp_path / "report.json",
+                                "--timeout", HANG_SECONDS, "alpha.*")
+    assert (status, report["tests"][0]["cause"]) == (99, "totals-without-exit")
+    assert float(HANG_SECONDS) < report["seconds"] < 20
+
+
+class FullDisk:
+    """Opens files that take so many bytes, and then no more."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def __call__(self, path: Path, mode: str, buffering: int) -> Any:
+        file = open(path, mode, buffering)
+        disk = self
+
+        class File:
+            def __enter__(self) -> "File":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                file.close()
+
+            def write(self, data: bytes) -> int:
+                disk._room -= len(data)
+                if disk._room < 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return int(file.write(data))
+        return File()
+
+
+@pytest.mark.parametrize("room", [0, 1000, 10_000])
+def test_a_full_disk_has_a_name(room: int, kernel: Path, fake_qemu: FakeQemu, tmp_path: Path,
+                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the console's first byte, in the stream, and behind its end; -j does not matter."""
+    monkeypatch.setattr(watch, "open", FullDisk(room), raising=False)
+    scenario = "console_floods@end" if room > 5000 else "honest"
+    status, report = judge_fake(kernel, fake_qemu(scenario), tmp_path / "report.json", *BATCH)
+    assert status == 99 and {test["cause"] for test in report["tests"]} == {"disk-full"}
+    assert "No space left on device; make room" in report["tests"][0]["sentence"]
+    assert "abandoned" not in report["tests"][0]["sentence"] and report["boots"] == 1
+
+
+def test_nothing_is_left_over_from_an_earlier_run(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path
+                                                  ) -> None:
+    """Folders with channels and logs of a killed run, half a report, half a memory."""
+    old = tmp_path / "runs" / "faultline-12345678"
+    old.mkdir()
+    os.mkfifo(old / "com2.out")
+    (old / "protocol.log").write_text("KTAP version 1\n")
+    stale = '{"complete": true, "left": "over"}'
+    for name in ("report.json", "report.json.partial"):
+        (tmp_path / name).write_text(stale)
+    for name in (".last-failed.json", ".last-failed.json.partial"):
+        (kernel.parent / name).write_text('{"schema": 1, "kern')
+    status, report = judge_fake(kernel, fake_qemu("honest"), tmp_path / "report.json",
+                                "--last-failed", *BATCH)
+    assert (status, report["complete"], len(report["tests"])) == (0, True, 6)
+    assert "left" not in report and list((tmp_path / "runs").iterdir()) == [old]
+    (kernel.parent / ".last-failed.json").unlink()
 
 
 def test_a_failed_run_keeps_its_folder(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Clock:
         self.cpu_share = 1.0  # of the time that passes
         self.is_halted = False
         self.refusal = ""
+        self.is_connected = True
         self._script = script
 
     def monotonic(self) -> float:
@@ -45,6 +46,9 @@ class Clock:
         if self._script and self._script[0][0] <= self.now:
             return [self._script.pop(0)[1]]
         return []
+
+    def request(self, execute: str, arguments: object) -> int:
+        return 1
 
     def ask(self, execute: str, **arguments: object) -> Answer:
         self.asked.append(str(arguments.get("command_line", execute)))

@@ -13,9 +13,10 @@ from typing import Callable, List
 import pytest
 
 import run
-from judge import cli, options
+from judge import cli, machine, options, qemu
 from tests.conftest import FLAGS, HERE
 from tests.proves import proves
+from tests.test_process import processes_of, wait_until
 
 FakeQemu = Callable[[str], str]
 Capture = pytest.CaptureFixture[str]
@@ -63,6 +64,48 @@ def test_what_a_size_of_memory_is() -> None:
         assert options.parse(["--memory", text]).memory == text
 
 
+def program(folder: Path, text: str) -> str:
+    path = folder / "program"
+    path.write_text(text)
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("path, words", [
+    ("", "--qemu names nothing"), ("nosuch-qemu", "there is no program nosuch-qemu"),
+    ("/", "/ is a folder"), ("/etc/passwd", "/etc/passwd is not executable"),
+    ("/bin/true", "/bin/true is no QEMU: its --version does not tell QEMU's version. Name"),
+    ("/bin/cat", "/bin/cat is no QEMU"), ("/bin/yes", "/bin/yes is no QEMU")])
+@pytest.mark.parametrize("test", ["alpha.one", "quirky.*"])
+def test_a_program_that_is_no_qemu(path: str, words: str, test: str, kernel: Path,
+                                   fake_qemu: FakeQemu, capsys: Capture) -> None:
+    """Also where the version is asked for before there is a boot."""
+    assert main(kernel, "--qemu", path, test) == 99
+    output = "".join(capsys.readouterr())
+    assert words in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize("script, words", [
+    ("#!/nonexistent/sh\n", "it is a script, and its interpreter does not exist"),
+    ("#!/bin/sh\nexec sleep 1000\n", "is no QEMU: its --version does not tell"),
+    ("#!/bin/sh\nexec yes aaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "is no QEMU: its --version does not"),
+    ("#!/bin/sh\nexec yes | tr -d '\\n' >&2\n", "into one of its logs than may be"),
+    ("#!/bin/sh\nkill -9 $$\n", "is no QEMU"),
+    ("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 9.0.0 && exit\n"
+     "exec sleep 1000\n", "this is not how QEMU runs a machine: it went on"),
+    ("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 9.0.0 && exit\n"
+     "echo unsupported machine type >&2; exit 1\n", "(--machine or --qemu is the wrong one)")])
+def test_a_script_that_is_no_qemu(script: str, words: str, kernel: Path, fake_qemu: FakeQemu,
+                                  tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+                                  ) -> None:
+    monkeypatch.setattr(machine, "VERSION_SECONDS", 0.3)
+    monkeypatch.setattr(qemu, "FILE_BYTES", 1 << 20)
+    assert main(kernel, "--qemu", program(tmp_path, script), "--timeout", "0.3", "alpha.*") == 99
+    output = capsys.readouterr().out
+    assert words in output and "Traceback" not in output
+    wait_until(lambda: not processes_of(tmp_path))
+
+
 def test_a_build_folder_that_is_none(tmp_path: Path, capsys: Capture) -> None:
     """Only the usual one is made: another name may be a slip."""
     missing, file = tmp_path / "biuld", tmp_path / "file"
@@ -80,6 +123,14 @@ def test_a_build_folder_that_is_none(tmp_path: Path, capsys: Capture) -> None:
 def test_a_kernel_that_is_none(path: str, words: str, capsys: Capture) -> None:
     assert cli.main(["--qemu", "sh", "--kernel", path]) == 99
     assert words in capsys.readouterr().err
+
+
+def test_no_place_for_a_boot(kernel: Path, fake_qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch,
+                             capsys: Capture) -> None:
+    fake = fake_qemu("honest")
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    assert main(kernel, "--qemu", fake, "alpha.*") == 99
+    assert "There can be no folder for a boot in /nonexistent" in capsys.readouterr().err
 
 
 @proves("4.2.2")

@@ -82,6 +82,7 @@ class DebugWatch(Watch):
     """Has all the time in the world, unless the test that is debugged hangs for good: where not
     even an NMI ends it, somebody has to stop it for gdb."""
 
+    starts_the_machine = False  # gdb does
     stops_hangs = False
     _stop_at: Optional[float] = None
 
@@ -125,7 +126,7 @@ class DebugRunner(Runner):
         (folder / COMMANDS).write_text(self._script(folder))
         path = str(folder / SOCKET).replace(",", ",,")
         stays = ["-no-shutdown"] if self._culprit is not None and self._culprit.is_death else []
-        return ["-S", "-chardev", f"socket,id={SOCKET},path={path},server=on,wait=off",
+        return ["-chardev", f"socket,id={SOCKET},path={path},server=on,wait=off",
                 "-gdb", f"chardev:{SOCKET}", *stays]
 
     def _watch(self, boot: Boot, folder: Path, is_encore: bool) -> Watch:

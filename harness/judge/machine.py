@@ -123,8 +123,8 @@ class Machine:
 
     def command(self, folder: Path, arguments: str, have: Needs, traces_exits: bool = False,
                 is_encore: bool = False) -> List[str]:
-        """One boot, with its files and sockets in `folder`. An encore logs exceptions, waits for
-        somebody who watches, and keeps the dead machine."""
+        """One boot, with its files and sockets in `folder`; it waits for somebody who watches. An
+        encore logs exceptions, and keeps the dead machine."""
         return [
             self.executable(), "-no-user-config", "-nodefaults", "-display", "none",
             *([] if self.reboots else ["-no-reboot"]),
@@ -138,7 +138,7 @@ class Machine:
             *(["-device", EXIT_DEVICE] if self.has_exit_device else []),
             *_fw_cfg(arguments),
             "-d", "cpu_reset,int" if is_encore else "cpu_reset", "-D", str(folder / QEMU_LOG),
-            *(["-S", "-no-shutdown"] if is_encore else []),
+            "-S", *(["-no-shutdown"] if is_encore else []),
             *(["-trace", "kvm_run_exit"] if traces_exits and self.accelerator is Accel.KVM else []),
             *self.extra,
         ]

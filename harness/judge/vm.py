@@ -372,7 +372,7 @@ class Machines:
         folder = private_folder()
         self._folders.append(folder)
         have = machine.offers(Needs.VGA if vga else Needs(0))
-        vm = VirtualMachine([*machine.command(folder, arguments, have), "-S"], folder)
+        vm = VirtualMachine(machine.command(folder, arguments, have), folder)
         vm.start()
         self.booted.append(vm)
         return vm

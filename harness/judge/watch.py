@@ -65,7 +65,13 @@ def limit_of(test: Test, timeout: float) -> float:
 
 
 class Watch:
-    """Follows one boot, and says when it is enough."""
+    """Follows one boot, and says when it is enough.
+
+    The machine waits (-S) until its monitor has been greeted: a death before that would be seen by
+    nobody, and a QEMU that has to end while it answers a first question may wait for itself.
+    """
+
+    starts_the_machine = True
 
     def __init__(self, tests: Sequence[Test], timeout: float, stops_at_failure: bool,
                  folder: Path, keeps_the_dead: bool = False) -> None:
@@ -228,8 +234,8 @@ class Watch:
         if "QMP" in message:
             self.greeted_version = _version(message)
             self._kvm_question = qemu.request("query-kvm", {})
-            if self._keeps_the_dead:  # it waits for us: a death that nobody sees would last
-                qemu.ask("cont")
+            if self.starts_the_machine:
+                qemu.request("cont", {})
         elif self._kvm_question and message.get("id") == self._kvm_question:
             is_enabled = _dictionary(message.get("return")).get("enabled")
             self.has_kvm = is_enabled if isinstance(is_enabled, bool) else None

@@ -37,7 +37,7 @@ def say_later(play, data):
     while not os.path.exists({commands!r}):
         time.sleep(0.01)
     say(play, data)
-is_debugged = "-S" in sys.argv
+is_debugged = "-gdb" in sys.argv
 if is_debugged:
     fake_qemu.Play.say = say_later
 sys.argv.insert(1, {later!r} if is_debugged else {scenario!r})

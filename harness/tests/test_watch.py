@@ -26,6 +26,7 @@ class Clock:
     def __init__(self, script: Script) -> None:
         self.now = 0.0
         self.asked: List[str] = []
+        self.requested: List[str] = []  # and not waited for
         self.cpu_share = 1.0  # of the time that passes
         self.is_halted = False
         self.refusal = ""
@@ -48,7 +49,8 @@ class Clock:
         return []
 
     def request(self, execute: str, arguments: object) -> int:
-        return 1
+        self.requested.append(execute)
+        return len(self.requested)
 
     def ask(self, execute: str, **arguments: object) -> Answer:
         self.asked.append(str(arguments.get("command_line", execute)))
@@ -184,8 +186,7 @@ def test_a_greeting_names_the_version(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_dead_are_looked_at_where_they_are_kept(tmp_path: Path) -> None:
-    """QEMU stops then, and would never end by itself; the first reason is that of the death. So
-    that this is seen in any case, it waits until it is watched."""
+    """QEMU stops then, and would never end by itself; the first reason is that of the death."""
     deaths = [MonitorMessage({"event": "SHUTDOWN", "data": {"reason": reason}})
               for reason in ("guest-reset", "host-qmp-quit")]
     greeting, stop = MonitorMessage({"QMP": {}}), MonitorMessage({"event": "STOP"})
@@ -195,7 +196,7 @@ def test_the_dead_are_looked_at_where_they_are_kept(tmp_path: Path) -> None:
     watch = Watch([Test("s", "t")], 10.0, False, tmp_path, keeps_the_dead=True)
     for _ in watch.follow(clock):  # type: ignore[arg-type]
         pass
-    assert clock.asked == ["cont", *LAST_LOOK, "quit"] and watch.registers == "RIP=1234 HLT=0"
+    assert clock.asked == [*LAST_LOOK, "quit"] and watch.registers == "RIP=1234 HLT=0"
     assert (watch.ending.stop, watch.ending.shutdown) == (None, "guest-reset")
 
 
@@ -204,3 +205,16 @@ def test_a_shutdown_stops_the_machine_too(tmp_path: Path, monkeypatch: pytest.Mo
     watch, clock = follow([(1.0, shutdown), (1.0, MonitorMessage({"event": "STOP"})),
                            (2.0, Exited(0, None))], tmp_path, monkeypatch)
     assert (watch.ending.stop, watch.ending.shutdown) == (None, "guest-reset")
+
+
+@pytest.mark.parametrize("greets, requested", [(True, ["query-kvm", "cont"]), (False, [])])
+def test_the_machine_starts_when_it_is_watched(greets: bool, requested: List[str], tmp_path: Path
+                                               ) -> None:
+    """And not before all is asked for that is asked at the start: a QEMU that has to end while it
+    answers may wait for itself."""
+    happenings: List[Happening] = [MonitorMessage({"QMP": {}})] if greets else []
+    clock = Clock([(0.0, each) for each in [*happenings, Exited(0, None)]])
+    watch = Watch([Test("s", "t")], 10.0, False, tmp_path)
+    for _ in watch.follow(clock):  # type: ignore[arg-type]
+        pass
+    assert clock.requested == requested

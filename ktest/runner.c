@@ -245,21 +245,24 @@ static const char *run_test(struct suite *suite, const struct ktest_record *reco
     return test.distrust;
 }
 
+static uint64_t bad_count(void)
+{
+    return totals.by_verdict[KTEST_VERDICT_FAIL] + totals.by_verdict[KTEST_VERDICT_ERROR];
+}
+
 // Whether the next test may run: nobody has ordered otherwise, and the kernel can be relied on.
 static bool goes_on(const char *distrust)
 {
     read_orders();
+    if (!totals.is_stopped && bad_count() != 0 && ktest_port_argument("ktest.stop") != NULL) {
+        obey("stop");
+    }
     if (!totals.is_stopped && distrust != NULL) {
         totals.is_stopped = true;
         totals.is_restarting = true;
         report_restart(distrust);
     }
     return !totals.is_stopped;
-}
-
-static uint64_t bad_count(void)
-{
-    return totals.by_verdict[KTEST_VERDICT_FAIL] + totals.by_verdict[KTEST_VERDICT_ERROR];
 }
 
 // Returns why the next test needs another boot, NULL if it does not.

@@ -282,6 +282,7 @@ class Runner:
             "timeout_ms": str(math.ceil(self._settings.timeout * 1000)),
             "seed": "" if self._seed is None else str(self._seed),
             "bench": "1" if is_bench else "",
+            "stop": "1" if self._settings.stops_at_failure else "",
         }
         return " ".join(f"ktest.{key}={value}" for key, value in words.items() if value)
 

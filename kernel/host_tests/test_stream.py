@@ -579,3 +579,15 @@ def test_any_reader_of_ktap_misses_what_did_not_run(selftest: Path, tmp_path: Pa
     assert found == told(done) and found
     assert len(complaints) == 2 and missing in complaints[0]
     assert complaints[1] == f"{select.partition('.')[0]} has no result"
+
+
+def test_kernel_stops_behind_a_failure(selftest: Path, tmp_path: Path) -> None:
+    names = "nothing_wrong,mixed_a.fails_by_assert,mixed_a.passes_a,mixed_a.fails_by_expect"
+    done = run(selftest, tmp_path, f"ktest.stop=1 ktest.select={names}")
+    totals = done.words("totals")
+    assert [totals[key] for key in ("tests", "fail", "stopped")] == ["1", "1", "1"]
+    assert done.words("order") == {"text": "stop", "known": "yes"} and done.status == 35
+    done = run(selftest, tmp_path, "ktest.stop=1 ktest.select=nothing_wrong,mixed_a.passes_a")
+    assert done.words("totals")["stopped"] == "0" and "#:ktest_order" not in "".join(done.lines)
+    done = run(selftest, tmp_path, f"ktest.select={names}")
+    assert done.words("totals")["tests"] == "4", "nobody asked for it"

@@ -132,6 +132,10 @@ static enum ktest_invariant_state check_registers(char *difference_out, size_t s
         }
         text_append(&difference, "%s%s is %#lx, was %#lx", state != KTEST_INTACT ? ", " : "",
                     registers[i].name, value, register_values[i]);
+        if (registers[i].read == read_rflags && ((value ^ register_values[i]) & RFLAGS_IF) != 0) {
+            text_append(&difference, ": interrupts are %s",
+                        (value & RFLAGS_IF) != 0 ? "on" : "off");
+        }
         if (registers[i].write == NULL) {
             state = KTEST_DAMAGED;
             continue;

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import List
 
 from .model import Refusal
+from .terminal import complain
 
 CROSS_FILE = "cross/x86_64-elf.ini"
 LOCK = ".harness-lock"
+WARNING = " warning: "
 DEFAULT = "build"  # the only folder that is made: another name may be a slip
 
 
 def how_to_get_tests(folder: Path) -> str:
     """The command for a build folder whose kernel has no tests."""
+    if folder.exists() and not (folder / "build.ninja").exists():
+        folder = Path(DEFAULT)  # that of some other program
     if (folder / "build.ninja").exists():
         return f"meson configure {folder} -Dktest=true && ninja -C {folder}"
     return f"meson setup {folder} --cross-file {CROSS_FILE} -Dktest=true && ninja -C {folder}"
@@ -52,4 +56,7 @@ def _run(command: List[str], package: str) -> None:
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-20:])
         raise Refusal(f"The build failed: {' '.join(command)}", tail)
+    warnings = [line for line in done.stdout.splitlines() if WARNING in line]
+    if warnings:
+        complain("the build has warnings:", "\n".join(warnings))
 

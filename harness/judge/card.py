@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from itertools import groupby
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
 from . import exceptions as x86
 from .elf import Image
@@ -64,7 +64,10 @@ class Cards:
 
     def _record(self, record: Record) -> Iterator[str]:
         place = ""  # of the last trap, if it is known without its backtrace
+        trap: Optional[Event] = None
         for event in record.events:
+            if isinstance(event, Registers) and isinstance(trap, Fault):
+                yield from _no_addresses(trap, event.values)
             if isinstance(event, Backtrace):
                 yield from self._backtrace(event.addresses, place)
             elif isinstance(event, Panic):
@@ -72,6 +75,7 @@ class Cards:
                 yield from _panic(event)
             elif isinstance(event, (Fault, Hang)):
                 place = ""
+                trap = event
                 yield from self._fault(event) if isinstance(event, Fault) else self._hang(event)
             else:
                 yield from self._event(event)
@@ -248,6 +252,16 @@ def _check(event: CheckFailed) -> Iterator[str]:
     if len(event.left_value) + len(event.right_value) > 40:
         yield f"    left     {event.left_value}"
         yield f"    right    {event.right_value}"
+
+
+def _no_addresses(fault: Fault, registers: Mapping[str, int]) -> Iterator[str]:
+    """Most general protection faults come of an address that is none, and it is in a register."""
+    if fault.vector != x86.GENERAL_PROTECTION or fault.error:
+        return
+    found = [f"{name} 0x{value:x}" for name, value in registers.items()
+             if not x86.is_canonical(value)]
+    if found:
+        yield f"             not canonical: {', '.join(found)}"
 
 
 def _panic(event: Panic) -> Iterator[str]:

@@ -33,10 +33,9 @@ from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
 from .selection import Shard, of_suites, select, suggested_suite, suggestion
 from .summary import Summary
-from .terminal import Terminal, complain, forget_stdout, list_tests, speak_any_encoding
+from .terminal import Terminal, complain, forget_stdout, list_tests, open_what_is_closed, speak_any_encoding
 
 if TYPE_CHECKING:
-    from .evidence import Result
     from .foreign import ForeignRun
     from .runner import Runner, Settings
 
@@ -47,6 +46,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     previous = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    open_what_is_closed()
     speak_any_encoding()
     try:
         status = _main(sys.argv[1:] if arguments is None else list(arguments))

@@ -8,6 +8,7 @@ from .model import Trap
 from .protocol import Fault
 
 DOUBLE_FAULT = 8
+GENERAL_PROTECTION = 13
 PAGE_FAULT = 14
 
 NAMES: Mapping[int, Tuple[str, str]] = {
@@ -102,6 +103,11 @@ def in_words(fault: Fault) -> str:
     mnemonic, _ = NAMES.get(fault.vector, ("", ""))
     is_named = mnemonic and mnemonic in fault.words
     return fault.words if is_named else f"{describe_vector(fault.vector)}: {fault.words}"
+
+
+def is_canonical(address: int) -> bool:
+    """With four levels of page tables: bits 63 to 47 are equal."""
+    return address >> 47 in (0, (1 << 17) - 1)
 
 
 def is_fetch(vector: int, error: int) -> bool:

@@ -174,8 +174,6 @@ def _fw_cfg(arguments: str) -> List[str]:
 
 
 def _why_no_program(name: str) -> str:
-    if not name:
-        return "--qemu names nothing"
     if "/" in name and Path(name).is_dir():
         return f"{name} is a folder"
     if "/" in name and Path(name).exists():

@@ -49,6 +49,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         log, arguments = "".join(arguments[1:2]), arguments[2:]
         if not log or (log[0] == "-" and log != "-"):
             parser.error("behind parse stands a file, or - for the standard input")
+    _refuse_empty_values(parser, arguments)
     # argparse would take the next word for an optional value; here it stands behind a = only.
     options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
                                  for word in arguments])
@@ -57,7 +58,16 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     return options
 
 
+def _refuse_empty_values(parser: ArgumentParser, arguments: List[str]) -> None:
+    """A variable of a script that is not set must not turn a run into another one."""
+    for option, word in zip(["an argument", *arguments], arguments):
+        if not word or word.startswith("--") and word.endswith("="):
+            parser.error(f"{word.rstrip('=') or option} has an empty value")
+
+
 def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) -> None:
+    if options.json and options.json == options.junit != "-":
+        parser.error("--json and --junit would both write to one file")
     stdouts = [name for name, is_used in (
         ("--json -", options.json == "-"), ("--junit -", options.junit == "-"),
         ("--tap", options.tap)) if is_used]
@@ -234,7 +244,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds: above 0, below 1,000,000")
     return seconds
 
 

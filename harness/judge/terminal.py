@@ -178,6 +178,13 @@ class Terminal:
         return f"\x1b[1m{text}\x1b[0m" if self._has_color else text
 
 
+def open_what_is_closed() -> None:
+    """Whoever has closed the standard output, or error, does not want to read it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
 def wants_color(stream: IO[str]) -> bool:
     """On a terminal only, and only where nobody minds (https://no-color.org), unless it is asked
     for (https://force-color.org). Whoever minds has the last word."""

@@ -76,6 +76,8 @@ class VirtualMachine:
                 raise MachineError(f"QEMU did not start: {self._how_it_is()}.\n{self.describe()}")
             if self.ending is None:
                 self.resume()
+            if self.ending is not None and self.ending.status == 1:
+                raise MachineError(f"QEMU did not start.\n{self.describe()}")
         except QemuError as error:
             self.close()
             raise MachineError(f"{error}\n{error.log}") from error
@@ -155,6 +157,8 @@ class VirtualMachine:
 
     def screen(self) -> Screen:
         """What the VGA shows in text mode."""
+        if "-vga" not in self._qemu.command:  # what lies there is memory
+            raise MachineError("the machine has no VGA, and so no screen: boot(vga=True)")
         return self._look(lambda: look.read_screen(self._qemu, self.folder))
 
     def expect_screen(self, what: Text, timeout: float = SECONDS) -> Screen:

@@ -16,7 +16,7 @@ from judge.elf import Image
 from judge.evidence import Record, Result
 from judge.exceptions import describe_error, describe_trap, in_words
 from judge.model import Cause, Encore, Finding, Frame, Refusal, Scene, Test, Trap, Trouble, Verdict
-from judge.protocol import Backtrace, Console, Event, Fault, Hang, Note, Panic
+from judge.protocol import Backtrace, Console, Event, Fault, Hang, Note, Panic, Registers
 from judge.reset import read_traps
 from tests.conftest import address_of
 from tests.test_report import Capture, FakeQemu, output
@@ -183,6 +183,15 @@ def test_the_vector_is_named_even_if_the_kernel_does_not() -> None:
     assert in_words(FAULT) == "general protection fault #GP"
     assert in_words(replace(FAULT, words="boom")) == "#GP (general protection fault): boom"
     assert in_words(replace(FAULT, vector=99, words="")) == "vector 99 (unknown exception): "
+
+
+def test_the_register_that_holds_no_address_is_named(image: Image) -> None:
+    registers = Registers({"rax": 0x5a5a << 48, "rbx": 0xffff800000000000, "rcx": 0x7fffffffffff,
+                           "rdx": 0x800000000000})
+    lines = card(image, result(Cause.FAULT, FAULT, registers))
+    assert lines[5] == "             not canonical: rax 0x5a5a000000000000, rdx 0x800000000000"
+    for other in (replace(FAULT, error=0x10), replace(FAULT, vector=6)):
+        assert "canonical:" not in "\n".join(card(image, result(Cause.FAULT, other, registers)))
 
 
 def test_a_page_fault_names_the_variable_that_it_hit(image: Image) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -37,13 +38,13 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--json", "-", "--junit", "-"], "both write to the standard output"),
     (["--list", "--tap"], "boots nothing"),
     (["--boot", "grub", "--machine", "microvm,acpi=off"], "a microvm has no drive"),
-    (["--accel", ""], "invalid choice: ''"),
+    (["--accel", ""], "--accel has an empty value"),
     (["--memory", "0"], "0 is not a size of 1M or more"),
     (["--memory", "1K"], "1K is not a size of 1M or more"),
     (["--memory", "0.9M"], "0.9M is not a size of 1M or more"),
     (["--memory", "abc"], "abc is not a size of 1M or more"),
     (["--memory=-5"], "-5 is not a size of 1M or more"),
-    (["--memory", ""], "nothing is not a size of 1M or more"),
+    (["--memory", ""], "--memory has an empty value"),
     (["--memory", "\u0661M"], "is not a size of 1M or more"),
     (["--qemu-arg=-accel"], "-accel is not for QEMU directly: use --accel"),
     (["--qemu-arg=--enable-kvm"], "is not for QEMU directly: use --accel kvm"),
@@ -72,7 +73,7 @@ def program(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("path, words", [
-    ("", "--qemu names nothing"), ("nosuch-qemu", "there is no program nosuch-qemu"),
+    ("nosuch-qemu", "there is no program nosuch-qemu"),
     ("/", "/ is a folder"), ("/etc/passwd", "/etc/passwd is not executable"),
     ("/bin/true", "/bin/true is no QEMU: its --version does not tell QEMU's version. Name"),
     ("/bin/cat", "/bin/cat is no QEMU"), ("/bin/yes", "/bin/yes is no QEMU")])
@@ -209,6 +210,25 @@ def test_the_list_as_data(kernel: Path, capsys: Capture) -> None:
     assert tests["params.squares/10"]["parameter"] == 10
     assert tests["endings.takes_an_nmi"]["inject"] == "nmi"
     assert "speed.add" not in tests
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--attach", ""], "--attach has an empty value"), (["--json="], "--json has an empty value"),
+    ([""], "An argument has an empty value"), (["--kernel", ""], "--kernel has an empty value"),
+    (["--json", "x", "--junit", "x"], "would both write to one file")])
+def test_what_a_script_may_get_wrong(arguments: List[str], words: str, capsys: Capture) -> None:
+    """A variable that is not set must not make another run of it."""
+    assert cli.main(arguments) == options.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_who_closes_the_standard_output_gets_the_status(kernel: Path, fake_qemu: FakeQemu,
+                                                        tmp_path: Path) -> None:
+    words = [sys.executable, f"{HERE.parent}/run.py", "--kernel", str(kernel), "--qemu",
+             fake_qemu("a_check_fails"), "alpha.one"]
+    done = subprocess.run(["bash", "-c", f"{shlex.join(words)} >&- 2>&-"], check=False,
+                          env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.returncode == 1
 
 
 def test_all_skipped(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:

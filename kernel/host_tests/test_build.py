@@ -127,6 +127,9 @@ REFUSED: Dict[str, str] = {
         '#include "debug/log.h"\nvoid g(void);\nvoid g(void) { log_info("x", "%d", "1"); }',
     "a function that returns although it must not":
         "[[gnu::noreturn]] void g(void);\nvoid g(void) { }",
+    "attributes of a test that does not exist":
+        '#include "ktest.h"\nKTEST_ATTR(suite, nmae, .timeout_ms = 1);\n'
+        "KTEST(suite, name) { (void)test; }",
     "a hosted header": "#include <stdio.h>",
     "a pointer for an array":
         '#include "lib/bits.h"\nunsigned long g(int *p);\n'
@@ -144,6 +147,7 @@ COMPLAINTS = {
     "a format that does not fit its argument": r"-W(error=)?format",
     "a log line whose format does not fit": r"-W(error=)?format",
     "a function that returns although it must not": r"noreturn|should not return",
+    "attributes of a test that does not exist": r"unused-const-variable",
     "a hosted header": r"stdio\.h",
     "a pointer for an array": r"ARRAY_SIZE of a pointer",
 }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from inspect import signature
 from pathlib import Path
-from typing import Callable, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -29,6 +29,21 @@ WAYS = ("direct", "grub")
 
 
 # --- This kernel ----------------------------------------------------------------------------------
+
+def test_nothing_is_seen_where_there_is_no_screen(machine: Machines) -> None:
+    """The kernel writes its first words there nevertheless, into memory."""
+    vm = machine.boot(arguments=ONE_TEST, exit_device=False, vga=False)
+    vm.expect(HELLO)
+    with pytest.raises(MachineError, match="no VGA"):
+        vm.screen()
+
+
+@pytest.mark.parametrize("option", [{"cpu": "nonesuch"}, {"model": "nonesuch"}])
+def test_a_qemu_that_refuses_is_no_machine(machine: Machines, option: Dict[str, Any]) -> None:
+    """However late it does: some find out behind the first word of their monitor."""
+    with pytest.raises(MachineError, match="nonesuch"):
+        machine.boot(**option)
+
 
 @pytest.mark.parametrize("way", WAYS)
 def test_first_words_on_console_and_screen(machine: Machines, tmp_path: Path, way: str) -> None:

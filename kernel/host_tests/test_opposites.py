@@ -101,6 +101,7 @@ SENTENCES = {
     "quirk_that_skips": ("skip", "there is no such fault"),
     "quirk_with_another_outcome": ("pass", ""),
     "nothing_wrong": ("pass", ""),
+    "halt_that_only_the_watchdog_ends": ("fail", "hang"),
     "many_lines_are_printed": ("fail", "EXPECT false == true"),
     "one_long_line_is_printed": ("fail", "EXPECT false == true"),
 }

@@ -321,6 +321,15 @@ KTEST(opposite, known_bug_that_asserts_nothing)
     (void)test;
 }
 
+// Nothing ends this sleep, though the watchdog's NMIs come all the time.
+KTEST_ATTR(opposite, halt_that_only_the_watchdog_ends, .timeout_ms = 150);
+KTEST(opposite, halt_that_only_the_watchdog_ends)
+{
+    cpu_disable_interrupts();
+    __asm__ volatile("hlt");
+    KTEST_EXPECT_TRUE(test, true);
+}
+
 // The last 8 lines are told, of at most 512 bytes.
 KTEST(opposite, many_lines_are_printed)
 {

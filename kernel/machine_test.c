@@ -8,6 +8,7 @@
 #include "ktest.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "lib/test_random.h"
 
 #define CPUID_APIC BIT(9) // leaf 1, EDX: Intel SDM vol. 2, CPUID
 
@@ -18,6 +19,7 @@
 #define RSDP_BYTES 20 // that its checksum is over
 
 const struct boot_info *machine_boot_info;
+const unsigned test_scale = 1;
 
 KTEST_ATTR(machine, grub_has_started_the_kernel, .needs = KTEST_NEEDS_LOADER);
 KTEST(machine, grub_has_started_the_kernel)

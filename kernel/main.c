@@ -5,6 +5,7 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/gdt.h"
 #include "arch/x86_64/idt.h"
+#include "arch/x86_64/layout.h"
 #include "boot/arguments.h"
 #include "boot/boot_info.h"
 #include "boot/early_console.h"
@@ -14,12 +15,17 @@
 #include "drivers/uart_16550.h"
 #include "lib/assert.h"
 #include "mm/direct_map.h"
+#include "mm/memory_map.h"
 #include "payload.h"
 
 // entry.asm's only call.
 [[gnu::noreturn]] void kernel_main(uint32_t protocol, phys_addr_t information);
 
+// Video memory, the firmware's tables and its scratch memory, which few maps tell of in full.
+#define FIRST_MIB_SIZE_BYTES (1 << 20)
+
 static struct boot_info boot_info;
+static struct memory_map memory_map;
 
 // The loader is an outsider: what it got wrong is reported, not asserted.
 static void require(enum error error, const char *what)
@@ -40,9 +46,25 @@ static void boot_arguments_init(void)
     require(arguments_init(boot_info.command_line), "the boot arguments");
 }
 
+static void memory_map_init(void)
+{
+    uint64_t start = (uint64_t)boot_start_phys;
+    uint64_t size_bytes = (uint64_t)kernel_end_phys - start;
+    require(boot_info_reserve(&boot_info, 0, FIRST_MIB_SIZE_BYTES, MEMORY_RESERVED),
+            "the first MiB");
+    require(boot_info_reserve(&boot_info, start, size_bytes, MEMORY_KERNEL), "the kernel's image");
+    require(memory_map_make(&memory_map, boot_info.regions, boot_info.region_count),
+            "the memory map");
+    for (size_t i = 0; i < memory_map.area_count; i++) {
+        const struct memory_region *area = &memory_map.areas[i];
+        log_debug("mm", "area 0x%013lx to 0x%013lx %s", area->range.start.value,
+                  area->range.end.value, memory_type_name(area->type));
+    }
+}
+
 static void memory_init(void)
 {
-    require(direct_map_init(&boot_info), "the direct map");
+    require(direct_map_init(&memory_map), "the direct map");
 }
 
 static void log_level_init(void)
@@ -61,7 +83,7 @@ static void log_boot_info(void)
              boot_info.region_count, boot_info_usable_end(&boot_info).value);
     for (size_t i = 0; i < boot_info.region_count; i++) {
         const struct memory_region *region = &boot_info.regions[i];
-        log_debug("boot", "memory %#014lx to %#014lx %s", region->range.start.value,
+        log_debug("boot", "memory 0x%013lx to 0x%013lx %s", region->range.start.value,
                   region->range.end.value, memory_type_name(region->type));
     }
 }
@@ -95,6 +117,7 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     boot_arguments_init();                 // from its command line and from QEMU
     log_level_init();                      // log=debug and the like
     log_boot_info();                       // who started us, and with which memory
+    memory_map_init();                     // its areas, without what is in use already
     memory_init();                         // the direct map above 4 GiB
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

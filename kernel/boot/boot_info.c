@@ -30,8 +30,8 @@ enum error boot_info_read(struct boot_info *info_out, uint32_t protocol, phys_ad
     }
 }
 
-enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t size_bytes,
-                                uint32_t type)
+enum error boot_info_reserve(struct boot_info *info, uint64_t start, uint64_t size_bytes,
+                             enum memory_type type)
 {
     if (size_bytes == 0) {
         return OK;
@@ -43,12 +43,16 @@ enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t
     if (info->region_count == BOOT_REGIONS_MAX) {
         return ENOSPC;
     }
-    bool is_known = type >= MEMORY_USABLE && type <= MEMORY_BAD;
-    info->regions[info->region_count++] = (struct memory_region){
-        .range = range,
-        .type = is_known ? (enum memory_type)type : MEMORY_RESERVED,
-    };
+    info->regions[info->region_count++] = (struct memory_region){range, type};
     return OK;
+}
+
+enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t size_bytes,
+                                uint32_t type)
+{
+    bool is_known = type >= MEMORY_USABLE && type <= MEMORY_BAD;
+    return boot_info_reserve(info, start, size_bytes,
+                             is_known ? (enum memory_type)type : MEMORY_RESERVED);
 }
 
 void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t from_bytes)
@@ -56,29 +60,6 @@ void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t f
     size_t length = strnlen(from, from_bytes < to_bytes ? from_bytes : to_bytes - 1);
     memcpy(to, from, length);
     to[length] = 0;
-}
-
-enum error boot_info_take_memory(struct boot_info *info, uint64_t size_bytes, phys_addr_t limit,
-                                 phys_addr_t *address_out)
-{
-    uint64_t lowest = (uint64_t)kernel_end_phys;
-    for (size_t i = 0; i < info->region_count; i++) {
-        struct phys_range *range = &info->regions[i].range;
-        uint64_t end = range->end.value < limit.value ? range->end.value : limit.value;
-        uint64_t start =
-            ALIGN_UP(range->start.value > lowest ? range->start.value : lowest, PAGE_SIZE);
-        end = ALIGN_DOWN(end, PAGE_SIZE);
-        if (info->regions[i].type != MEMORY_USABLE || end < start || end - start < size_bytes) {
-            continue;
-        }
-        if (range->end.value > limit.value || info->region_count == BOOT_REGIONS_MAX) {
-            continue;
-        }
-        *address_out = phys_addr(end - size_bytes);
-        range->end = *address_out;
-        return boot_info_add_region(info, end - size_bytes, size_bytes, MEMORY_RESERVED);
-    }
-    return ENOMEM;
 }
 
 phys_addr_t boot_info_usable_end(const struct boot_info *info)
@@ -106,6 +87,10 @@ const char *memory_type_name(enum memory_type type)
         return "ACPI NVS";
     case MEMORY_BAD:
         return "bad";
+    case MEMORY_BOOT_INFO:
+        return "boot information";
+    case MEMORY_KERNEL:
+        return "kernel";
     }
     return "unknown";
 }

@@ -16,13 +16,16 @@ enum boot_protocol {
     BOOT_PVH = 2,
 };
 
-// The numbers of ACPI's address ranges (ACPI 6.5, 15.2), which both protocols use.
+// The first are the numbers of ACPI's address ranges (ACPI 6.5, 15.2), which both protocols use.
 enum memory_type {
     MEMORY_USABLE = 1,
     MEMORY_RESERVED = 2,
     MEMORY_ACPI_RECLAIMABLE = 3,
     MEMORY_ACPI_NVS = 4,
     MEMORY_BAD = 5,
+    // Ours: a loader that says these numbers means something else, and it counts as reserved.
+    MEMORY_BOOT_INFO = 0x100, // what the loader left for us: its information, modules
+    MEMORY_KERNEL,            // the image, and what was taken before there were frames
 };
 
 struct memory_region {
@@ -38,28 +41,29 @@ struct boot_info {
     enum boot_protocol protocol;
     char loader_name[BOOT_LOADER_NAME_MAX];
     char command_line[BOOT_COMMAND_LINE_MAX];       // "" if there was none
-    struct memory_region regions[BOOT_REGIONS_MAX]; // as the loader gave them: neither sorted
-    size_t region_count;                            // nor free of overlaps
+    struct memory_region regions[BOOT_REGIONS_MAX]; // the loader's, and what has to be kept out of
+    size_t region_count;                            // them: neither sorted nor free of overlaps
 };
 
 // Reads physical memory for the parsers: NULL if [address, address + size_bytes) can't be read.
 typedef const void *boot_reader_t(uint64_t address, uint64_t size_bytes);
 
-// Parses what the loader left at `address`. EINVAL: malformed; ENOENT: without a memory map;
+// Parses what the loader left at `address`. EINVAL: malformed; ENOENT: without usable memory;
 // ENOSPC: more regions than BOOT_REGIONS_MAX; ENOTSUP: unknown protocol.
 enum error boot_info_read(struct boot_info *info_out, uint32_t protocol, phys_addr_t address);
 
-// Adds a region, for the parsers. Empty ones are dropped; EINVAL if it wraps; ENOSPC if full.
+// Adds a region of the loader's memory map, for the parsers. Empty ones are dropped; EINVAL if it
+// leaves the physical address space; ENOSPC if full.
 enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t size_bytes,
                                 uint32_t type);
 
+// Adds a region that something of `type` lies in, whatever the loader's map says of it. Errors as
+// boot_info_add_region.
+enum error boot_info_reserve(struct boot_info *info, uint64_t start, uint64_t size_bytes,
+                             enum memory_type type);
+
 // Copies a string that may lack its end, for the parsers. What is too long is cut off.
 void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t from_bytes);
-
-// Takes `size_bytes` (whole pages) out of a usable region below `limit`, above the kernel image:
-// memory for what must exist before the frame allocator. ENOMEM if there is no such region.
-enum error boot_info_take_memory(struct boot_info *info, uint64_t size_bytes, phys_addr_t limit,
-                                 phys_addr_t *address_out);
 
 // The first address behind the last usable region.
 phys_addr_t boot_info_usable_end(const struct boot_info *info);

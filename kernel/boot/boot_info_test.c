@@ -43,53 +43,6 @@ KTEST(boot_info, strings_are_cut_to_their_room)
     KTEST_EXPECT_STREQ(test, to, "a");
 }
 
-KTEST(boot_info, memory_is_taken_from_the_end_of_a_usable_region)
-{
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x8000, MEMORY_USABLE), OK);
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x4000000, 0x10800, MEMORY_USABLE), OK);
-    phys_addr_t address = {0};
-
-    KTEST_ASSERT_EQ(test,
-                    boot_info_take_memory(&info, 0x3000, (phys_addr_t){0x100000000}, &address), OK);
-
-    KTEST_EXPECT_EQ(test, address.value, 0x400d000); // not below the image, and a whole page
-    KTEST_EXPECT_EQ(test, info.regions[1].range.end.value, 0x400d000);
-    KTEST_ASSERT_EQ(test, info.region_count, 3);
-    KTEST_EXPECT_EQ(test, info.regions[2].type, MEMORY_RESERVED);
-    KTEST_EXPECT_EQ(test, info.regions[2].range.start.value, 0x400d000);
-    KTEST_EXPECT_EQ(test, info.regions[2].range.end.value, 0x4010000);
-}
-
-KTEST(boot_info, memory_is_taken_below_the_limit_or_not_at_all)
-{
-    phys_addr_t address = {0x77};
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x4000000, 0x10000, MEMORY_USABLE), OK);
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x5000000, 0x10000, MEMORY_RESERVED), OK);
-
-    KTEST_EXPECT_EQ(test, boot_info_take_memory(&info, 0x1000, (phys_addr_t){0x400f000}, &address),
-                    ENOMEM);
-    KTEST_EXPECT_EQ(test, boot_info_take_memory(&info, 0x11000, (phys_addr_t){BIT(32)}, &address),
-                    ENOMEM);
-    KTEST_EXPECT_EQ(test, address.value, 0x77);
-    KTEST_EXPECT_EQ(test, info.region_count, 2);
-    KTEST_EXPECT_EQ(test, boot_info_take_memory(&info, 0x10000, (phys_addr_t){BIT(32)}, &address),
-                    OK);
-    KTEST_EXPECT_EQ(test, address.value, 0x4000000);
-}
-
-KTEST(boot_info, memory_is_not_taken_from_below_the_image)
-{
-    phys_addr_t address = {0};
-    uint64_t end = ((uint64_t)kernel_end_phys) + 2 * PAGE_SIZE;
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x100000, end - 0x100000, MEMORY_USABLE), OK);
-
-    KTEST_EXPECT_EQ(test,
-                    boot_info_take_memory(&info, 3 * PAGE_SIZE, (phys_addr_t){BIT(32)}, &address),
-                    ENOMEM);
-    KTEST_EXPECT_EQ(
-        test, boot_info_take_memory(&info, 2 * PAGE_SIZE, (phys_addr_t){BIT(32)}, &address), OK);
-}
-
 KTEST(boot_info, types_have_names)
 {
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_USABLE), "usable");
@@ -97,6 +50,31 @@ KTEST(boot_info, types_have_names)
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_ACPI_RECLAIMABLE), "ACPI reclaimable");
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_ACPI_NVS), "ACPI NVS");
     KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_BAD), "bad");
+    KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_BOOT_INFO), "boot information");
+    KTEST_EXPECT_STREQ(test, memory_type_name(MEMORY_KERNEL), "kernel");
+    KTEST_EXPECT_STREQ(test, memory_type_name((enum memory_type)99), "unknown");
+}
+
+// A loader can't say what only we know, and other numbers (7 is persistent memory) are not for us.
+KTEST(boot_info, types_from_outside_are_acpis)
+{
+    const uint32_t foreign[] = {0, 6, 7, 12, MEMORY_BOOT_INFO, MEMORY_KERNEL, UINT32_MAX};
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
+        KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, foreign[i]), OK);
+        KTEST_EXPECT_EQ(test, info.regions[i].type, MEMORY_RESERVED);
+    }
+    KTEST_ASSERT_EQ(test, boot_info_reserve(&info, 0x1000, 0x1000, MEMORY_KERNEL), OK);
+    KTEST_EXPECT_EQ(test, info.regions[ARRAY_SIZE(foreign)].type, MEMORY_KERNEL);
+}
+
+KTEST(boot_info, regions_lie_within_52_bits)
+{
+    KTEST_EXPECT_EQ(test, boot_info_add_region(&info, BIT(52), 1, MEMORY_USABLE), EINVAL);
+    KTEST_EXPECT_EQ(test, boot_info_reserve(&info, BIT(52) - 1, 2, MEMORY_KERNEL), EINVAL);
+    KTEST_EXPECT_EQ(test, boot_info_reserve(&info, UINT64_MAX, 0, MEMORY_KERNEL), OK);
+    KTEST_EXPECT_EQ(test, info.region_count, 0);
+    KTEST_EXPECT_EQ(test, boot_info_add_region(&info, BIT(52) - 1, 1, MEMORY_USABLE), OK);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.end.value, BIT(52));
 }
 
 KTEST(boot_info, string_as_long_as_its_room_is_cut)
@@ -114,12 +92,4 @@ KTEST(boot_info, usable_end_passes_over_other_types)
     KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, MEMORY_USABLE), OK);
     KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x9000, 0x1000, MEMORY_RESERVED), OK);
     KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x5000);
-}
-
-KTEST(boot_info, part_of_a_page_at_the_start_is_not_taken)
-{
-    phys_addr_t address = {0};
-    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x4000800, 0x1800, MEMORY_USABLE), OK);
-    KTEST_EXPECT_EQ(test, boot_info_take_memory(&info, 0x1800, (phys_addr_t){BIT(32)}, &address),
-                    ENOMEM);
 }

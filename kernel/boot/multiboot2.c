@@ -10,6 +10,7 @@ enum tag_type {
     TAG_END = 0,
     TAG_COMMAND_LINE = 1,
     TAG_LOADER_NAME = 2,
+    TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
 };
 
@@ -36,6 +37,13 @@ struct memory_map_entry {
     uint32_t reserved;
 };
 
+struct module_header {
+    struct tag tag;
+    uint32_t start;
+    uint32_t end;
+};
+
+_Static_assert(sizeof(struct module_header) == 16);
 _Static_assert(sizeof(struct memory_map_header) == 16);
 _Static_assert(sizeof(struct memory_map_entry) == 24);
 
@@ -62,6 +70,19 @@ static enum error parse_memory_map(struct boot_info *info, const uint8_t *bytes,
     return OK;
 }
 
+static enum error parse_module(struct boot_info *info, const uint8_t *bytes, size_t size_bytes)
+{
+    struct module_header header;
+    if (size_bytes < sizeof(header)) {
+        return EINVAL;
+    }
+    memcpy(&header, bytes, sizeof(header));
+    if (header.end < header.start) {
+        return EINVAL;
+    }
+    return boot_info_reserve(info, header.start, header.end - header.start, MEMORY_BOOT_INFO);
+}
+
 static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct tag tag)
 {
     const char *text = (const char *)bytes + sizeof(tag);
@@ -73,6 +94,8 @@ static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct
     case TAG_LOADER_NAME:
         boot_info_copy_string(info->loader_name, sizeof(info->loader_name), text, text_bytes);
         return OK;
+    case TAG_MODULE:
+        return parse_module(info, bytes, tag.size_bytes);
     case TAG_MEMORY_MAP:
         return parse_memory_map(info, bytes, tag.size_bytes);
     default:
@@ -90,7 +113,7 @@ static enum error parse_tags(struct boot_info *info, const uint8_t *bytes, size_
             return EINVAL;
         }
         if (tag.type == TAG_END) {
-            return info->region_count != 0 ? OK : ENOENT;
+            return boot_info_usable_end(info).value != 0 ? OK : ENOENT;
         }
         enum error error = parse_tag(info, bytes + offset, tag);
         if (error != OK) {
@@ -117,5 +140,9 @@ enum error multiboot2_parse(struct boot_info *info, boot_reader_t *read, uint64_
     if (header.total_bytes < sizeof(header) || read(address, header.total_bytes) == NULL) {
         return EINVAL;
     }
-    return parse_tags(info, start, header.total_bytes);
+    enum error error = parse_tags(info, start, header.total_bytes);
+    if (error != OK) {
+        return error;
+    }
+    return boot_info_reserve(info, address, header.total_bytes, MEMORY_BOOT_INFO);
 }

@@ -6,6 +6,8 @@
 #include "ktest.h"
 #include "lib/string.h"
 
+#define BASE 0x12340000 // the address that `bytes` stand for
+
 static struct boot_info info;
 static _Alignas(8) uint8_t bytes[4096];
 static size_t used_bytes;
@@ -73,7 +75,7 @@ static void put_end(void)
 // Exactly the bytes that were put can be read, and not one more.
 static const void *reader(uint64_t address, uint64_t size_bytes)
 {
-    uint64_t offset = address - (uint64_t)bytes;
+    uint64_t offset = address - BASE;
     bool is_inside = offset <= used_bytes && size_bytes <= used_bytes - offset;
     return is_inside ? bytes + offset : NULL;
 }
@@ -81,7 +83,7 @@ static const void *reader(uint64_t address, uint64_t size_bytes)
 static enum error parse(void)
 {
     memset(&info, 0, sizeof(info));
-    return multiboot2_parse(&info, reader, (uint64_t)bytes);
+    return multiboot2_parse(&info, reader, BASE);
 }
 
 static void put_all(void)
@@ -101,11 +103,70 @@ KTEST(multiboot2, whole_information_is_read)
     KTEST_EXPECT_EQ(test, info.protocol, BOOT_MULTIBOOT2);
     KTEST_EXPECT_STREQ(test, info.command_line, "log=debug x=y");
     KTEST_EXPECT_STREQ(test, info.loader_name, "GRUB");
-    KTEST_ASSERT_EQ(test, info.region_count, 2);
+    KTEST_ASSERT_EQ(test, info.region_count, 3);
     KTEST_EXPECT_EQ(test, info.regions[0].range.start.value, 0x1000);
     KTEST_EXPECT_EQ(test, info.regions[0].range.end.value, 0x9f000);
     KTEST_EXPECT_EQ(test, info.regions[0].type, MEMORY_USABLE);
     KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_RESERVED);
+    KTEST_EXPECT_EQ(test, info.regions[2].type, MEMORY_BOOT_INFO);
+    KTEST_EXPECT_EQ(test, info.regions[2].range.start.value, BASE);
+    KTEST_EXPECT_EQ(test, info.regions[2].range.end.value, BASE + used_bytes);
+}
+
+static void put_module(uint32_t start, uint32_t end)
+{
+    put32(3);
+    put32(8 + 8 + 2);
+    put32(start);
+    put32(end);
+    put("m", 2);
+    align();
+}
+
+KTEST(multiboot2, modules_are_kept_out)
+{
+    begin();
+    put_module(0x200800, 0x2fffff);
+    put_module(0x400000, 0x400000);
+    put_memory_map();
+    put_module(0xfffff000, 0xffffffff);
+    put_end();
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_ASSERT_EQ(test, info.region_count, 5);
+    KTEST_EXPECT_EQ(test, info.regions[0].type, MEMORY_BOOT_INFO);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.start.value, 0x200800);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.end.value, 0x2fffff);
+    KTEST_EXPECT_EQ(test, info.regions[3].range.start.value, 0xfffff000);
+    KTEST_EXPECT_EQ(test, info.regions[3].type, MEMORY_BOOT_INFO);
+}
+
+KTEST(multiboot2, broken_modules_are_refused)
+{
+    begin();
+    put_module(0x200001, 0x200000);
+    put_memory_map();
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    begin();
+    put32(3);
+    put32(15);
+    put64(0);
+    put_memory_map();
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(multiboot2, memory_that_is_not_usable_is_nothing_to_start_with)
+{
+    begin();
+    put_module(0x200000, 0x300000);
+    put32(6);
+    put32(16 + 24);
+    put32(24);
+    put32(0);
+    put_region(0x1000, 0x9e000, 2);
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
 }
 
 KTEST(multiboot2, unknown_tags_are_passed_over)
@@ -116,7 +177,7 @@ KTEST(multiboot2, unknown_tags_are_passed_over)
     put_string(0xffffffff, "");
     put_end();
     KTEST_EXPECT_EQ(test, parse(), OK);
-    KTEST_EXPECT_EQ(test, info.region_count, 2);
+    KTEST_EXPECT_EQ(test, info.region_count, 3);
 }
 
 KTEST(multiboot2, without_a_memory_map_there_is_nothing_to_start_with)
@@ -188,7 +249,7 @@ KTEST(multiboot2, larger_entries_of_a_later_version_are_read)
     put64(0);
     put_end();
     KTEST_ASSERT_EQ(test, parse(), OK);
-    KTEST_ASSERT_EQ(test, info.region_count, 2);
+    KTEST_ASSERT_EQ(test, info.region_count, 3);
     KTEST_EXPECT_EQ(test, info.regions[1].range.start.value, 0x5000);
     KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_ACPI_RECLAIMABLE);
 }

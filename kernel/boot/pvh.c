@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One structure that points at the command line and, from its version 1 on, at the memory map.
-// Every pointer is checked before it is followed.
+// One structure that points at the command line, at the modules and, from its version 1 on, at the
+// memory map. Every pointer is checked before it is followed.
 #include "boot/pvh.h"
 
 #include "lib/string.h"
@@ -28,28 +28,38 @@ struct memory_map_entry {
     uint32_t reserved;
 };
 
+struct module_entry {
+    uint64_t start;
+    uint64_t size_bytes;
+    uint64_t command_line;
+    uint64_t reserved;
+};
+
 _Static_assert(sizeof(struct start_info) == 56);
+_Static_assert(sizeof(struct module_entry) == 32);
 _Static_assert(sizeof(struct memory_map_entry) == 24);
 
 static enum error parse_command_line(struct boot_info *info, boot_reader_t *read, uint64_t address)
 {
-    for (size_t length = 0; address != 0 && length < BOOT_COMMAND_LINE_MAX - 1; length++) {
+    size_t length = 0;
+    while (address != 0 && length < BOOT_COMMAND_LINE_MAX - 1) {
         const char *byte = read(address + length, 1);
         if (byte == NULL) {
             return EINVAL;
         }
-        info->command_line[length] = *byte;
+        info->command_line[length++] = *byte;
         if (*byte == 0) {
             break;
         }
     }
-    return OK;
+    return boot_info_reserve(info, address, length, MEMORY_BOOT_INFO);
 }
 
 static enum error parse_memory_map(struct boot_info *info, boot_reader_t *read, uint64_t address,
                                    uint32_t count)
 {
-    const uint8_t *bytes = read(address, count * sizeof(struct memory_map_entry));
+    uint64_t size_bytes = count * sizeof(struct memory_map_entry);
+    const uint8_t *bytes = read(address, size_bytes);
     if (bytes == NULL) {
         return EINVAL;
     }
@@ -61,7 +71,44 @@ static enum error parse_memory_map(struct boot_info *info, boot_reader_t *read, 
             return error;
         }
     }
-    return OK;
+    return boot_info_reserve(info, address, size_bytes, MEMORY_BOOT_INFO);
+}
+
+static enum error parse_modules(struct boot_info *info, boot_reader_t *read, uint64_t address,
+                                uint32_t count)
+{
+    uint64_t size_bytes = count * sizeof(struct module_entry);
+    const uint8_t *bytes = count != 0 ? read(address, size_bytes) : NULL;
+    if (bytes == NULL) {
+        return count != 0 ? EINVAL : OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct module_entry entry;
+        memcpy(&entry, bytes + i * sizeof(entry), sizeof(entry));
+        enum error error = boot_info_reserve(info, entry.start, entry.size_bytes, MEMORY_BOOT_INFO);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return boot_info_reserve(info, address, size_bytes, MEMORY_BOOT_INFO);
+}
+
+// What `start` points at; the structure itself is read and sound.
+static enum error parse_parts(struct boot_info *info, boot_reader_t *read,
+                              const struct start_info *start)
+{
+    enum error error = parse_memory_map(info, read, start->memory_map, start->memory_map_count);
+    if (error != OK) {
+        return error;
+    }
+    if (boot_info_usable_end(info).value == 0) {
+        return ENOENT;
+    }
+    error = parse_command_line(info, read, start->command_line);
+    if (error != OK) {
+        return error;
+    }
+    return parse_modules(info, read, start->modules, start->module_count);
 }
 
 enum error pvh_parse(struct boot_info *info, boot_reader_t *read, uint64_t address)
@@ -80,13 +127,9 @@ enum error pvh_parse(struct boot_info *info, boot_reader_t *read, uint64_t addre
     if (start.version == 0 || start.memory_map_count == 0) {
         return ENOENT;
     }
-    enum error error = parse_command_line(info, read, start.command_line);
+    enum error error = parse_parts(info, read, &start);
     if (error != OK) {
         return error;
     }
-    error = parse_memory_map(info, read, start.memory_map, start.memory_map_count);
-    if (error != OK) {
-        return error;
-    }
-    return info->region_count != 0 ? OK : ENOENT;
+    return boot_info_reserve(info, address, sizeof(start), MEMORY_BOOT_INFO);
 }

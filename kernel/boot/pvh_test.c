@@ -16,6 +16,9 @@ static struct {
         uint64_t start, size_bytes;
         uint32_t type, reserved;
     } map[3];
+    struct {
+        uint64_t start, size_bytes, command_line, reserved;
+    } modules_at[2];
     char text[16];
 } image;
 
@@ -61,11 +64,62 @@ KTEST(pvh, whole_information_is_read)
     KTEST_EXPECT_EQ(test, info.protocol, BOOT_PVH);
     KTEST_EXPECT_STREQ(test, info.loader_name, "PVH");
     KTEST_EXPECT_STREQ(test, info.command_line, "log=warn a=b");
-    KTEST_ASSERT_EQ(test, info.region_count, 3);
+    KTEST_ASSERT_EQ(test, info.region_count, 6);
     KTEST_EXPECT_EQ(test, info.regions[1].range.start.value, 0xf0000);
     KTEST_EXPECT_EQ(test, info.regions[1].range.end.value, 0x100000);
     KTEST_EXPECT_EQ(test, info.regions[1].type, MEMORY_RESERVED);
     KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x8000000);
+}
+
+static void expect_kept_out(struct ktest *test, size_t index, uint64_t start, uint64_t size_bytes)
+{
+    KTEST_EXPECT_EQ(test, info.regions[index].type, MEMORY_BOOT_INFO);
+    KTEST_EXPECT_EQ(test, info.regions[index].range.start.value, start);
+    KTEST_EXPECT_EQ(test, info.regions[index].range.end.value, start + size_bytes);
+}
+
+KTEST(pvh, information_and_modules_are_kept_out)
+{
+    fill();
+    image.module_count = 2;
+    image.modules = BASE + offsetof(typeof(image), modules_at);
+    image.modules_at[0].start = 0x7000800;
+    image.modules_at[0].size_bytes = 0x801;
+    image.modules_at[1].start = BIT(40);
+    image.modules_at[1].size_bytes = 1;
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_ASSERT_EQ(test, info.region_count, 9);
+    expect_kept_out(test, 3, image.memory_map, sizeof(image.map));
+    expect_kept_out(test, 4, image.command_line, 13);
+    expect_kept_out(test, 5, 0x7000800, 0x801);
+    expect_kept_out(test, 6, BIT(40), 1);
+    expect_kept_out(test, 7, image.modules, sizeof(image.modules_at));
+    expect_kept_out(test, 8, BASE, 56);
+}
+
+KTEST(pvh, broken_modules_are_refused)
+{
+    fill();
+    image.module_count = 1;
+    image.modules = BASE + sizeof(image) - 31;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    image.module_count = 0xffffffff;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    image.module_count = 1;
+    image.modules = BASE + offsetof(typeof(image), modules_at);
+    image.modules_at[0].start = BIT(52) - 1;
+    image.modules_at[0].size_bytes = 2;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    image.modules_at[0].size_bytes = UINT64_MAX;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(pvh, memory_that_is_not_usable_is_refused)
+{
+    fill();
+    image.map[0].type = 2;
+    image.map[2].type = 3;
+    KTEST_EXPECT_EQ(test, parse(), ENOENT);
 }
 
 KTEST(pvh, command_line_may_be_missing)

@@ -14,7 +14,10 @@
 #include <sanitizer/asan_interface.h>
 
 #include "lib/panic.h"
+#include "lib/test_random.h"
 #include "port.h"
+
+const unsigned test_scale = 10;
 
 void ktest_port_write(const char *bytes, size_t size_bytes)
 {

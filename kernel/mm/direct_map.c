@@ -38,20 +38,27 @@ static void fill(uint64_t *table, uint64_t start)
     }
 }
 
-enum error direct_map_init(struct boot_info *info)
+// Only memory that can be reached is usable.
+static enum error leave_out(struct memory_map *map, uint64_t end)
 {
-    uint64_t end = ALIGN_UP(boot_info_usable_end(info).value, GIB);
+    log_warn("mm", "memory beyond %llu GiB is not used", DIRECT_MAP_SIZE_MAX / GIB);
+    return memory_map_retype(map, (struct phys_range){{end}, {PHYS_ADDR_LIMIT}}, MEMORY_RESERVED);
+}
+
+enum error direct_map_init(struct memory_map *map)
+{
+    uint64_t end = ALIGN_UP(memory_map_usable_end(map).value, GIB);
+    enum error error = OK;
     if (end > DIRECT_MAP_SIZE_MAX) {
-        log_warn("mm", "memory beyond %llu GiB is not used", DIRECT_MAP_SIZE_MAX / GIB);
         end = DIRECT_MAP_SIZE_MAX;
+        error = leave_out(map, end);
     }
-    if (end <= DIRECT_MAP_BOOT_END) {
-        return OK;
+    if (error != OK || end <= DIRECT_MAP_BOOT_END) {
+        return error;
     }
     uint64_t count = (end - DIRECT_MAP_BOOT_END) / GIB;
     phys_addr_t tables;
-    enum error error =
-        boot_info_take_memory(info, count * PAGE_SIZE, (phys_addr_t){DIRECT_MAP_BOOT_END}, &tables);
+    error = memory_map_take(map, count * PAGE_SIZE, (phys_addr_t){DIRECT_MAP_BOOT_END}, &tables);
     if (error != OK) {
         return error;
     }

@@ -4,12 +4,13 @@
 // boot/entry.asm maps the first 4 GiB; this adds what usable memory lies above.
 #pragma once
 
-#include "boot/boot_info.h"
 #include "lib/error.h"
+#include "mm/memory_map.h"
 
-// Once, before anybody touches memory above 4 GiB. Takes its tables from *info's usable memory.
-// ENOMEM if there is none left. Memory beyond DIRECT_MAP_SIZE_MAX is left out, and said so.
-enum error direct_map_init(struct boot_info *info);
+// Once, before anybody touches memory above 4 GiB. Takes its tables from the map's usable memory.
+// ENOMEM or ENOSPC if there is none left. Memory beyond DIRECT_MAP_SIZE_MAX is left out, and said
+// so: the map calls it reserved then.
+enum error direct_map_init(struct memory_map *map);
 
 // The first physical address that is not mapped.
 phys_addr_t direct_map_end(void);

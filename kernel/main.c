@@ -15,6 +15,7 @@
 #include "drivers/uart_16550.h"
 #include "lib/assert.h"
 #include "mm/direct_map.h"
+#include "mm/frame.h"
 #include "mm/memory_map.h"
 #include "payload.h"
 
@@ -65,6 +66,11 @@ static void memory_map_init(void)
 static void memory_init(void)
 {
     require(direct_map_init(&memory_map), "the direct map");
+}
+
+static void frames_init(void)
+{
+    require(frame_init(&memory_map), "the frame allocator");
 }
 
 static void log_level_init(void)
@@ -119,5 +125,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     log_boot_info();                       // who started us, and with which memory
     memory_map_init();                     // its areas, without what is in use already
     memory_init();                         // the direct map above 4 GiB
+    frames_init();                         // all that is usable, to be taken and given back
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

@@ -14,7 +14,8 @@ import make_cards  # noqa: E402  (the path is known only now)
 
 # What no two builds, no two machines and no two runs have in common.
 VARYING = ((re.compile(r"0x[0-9a-f]+"), "0x…"), (re.compile(r" in \d+\.\d\d s"), " in … s"),
-           (re.compile(r"\d+ bytes below"), "… bytes below"))
+           (re.compile(r"\d+ bytes below"), "… bytes below"),
+           (re.compile(r"\d+ KiB"), "… KiB"))
 HEADLINE = re.compile(r"(?:FAIL|ERROR) .*?(?=, by|, at|$)", re.MULTILINE)
 
 

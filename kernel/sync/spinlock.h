@@ -17,6 +17,7 @@ enum lock_rank {
     LOCK_RANK_TEST, // locks of tests, below all others
     LOCK_RANK_TEST_INNER,
     LOCK_RANK_TEST_STATE, // a test's, that stands for one around the kernel's own data
+    LOCK_RANK_FRAME,      // whatever else is held, frames can be had
     LOCK_RANK_LOG,        // innermost: anybody may print with a lock held
 };
 

@@ -14,6 +14,7 @@
 #include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mm/frame.h"
 #include "sync/spinlock.h"
 
 // --- Registers ----------------------------------------------------------------------------------
@@ -366,7 +367,49 @@ static const struct ktest_invariant held_locks = {
     .check = check_locks,
 };
 
+// --- Frames -------------------------------------------------------------------------------------
+
+static uint32_t frames_mark;
+static uint64_t frames_taken_before;
+
+static void save_frames(void)
+{
+    frames_mark = frame_mark();
+    frames_taken_before = frame_taken_count();
+}
+
+void append_frames_since(struct text_buffer *text, uint32_t mark)
+{
+    struct frame_owner owner;
+    uint32_t cursor = 0;
+    for (unsigned i = 0; frame_next(mark, &cursor, &owner); i++) {
+        text_append(text, "%sframe %#lx (order %u), taken in %s at %#lx", i > 0 ? ", " : "",
+                    owner.frame.value, owner.order, symbol_caller(owner.site), owner.site);
+    }
+}
+
+// What the test has taken goes back. What it has given back without having taken it may be in use.
+static enum ktest_invariant_state check_frames(char *difference_out, size_t size_bytes)
+{
+    struct text_buffer difference = {difference_out, size_bytes, 0};
+    append_frames_since(&difference, frames_mark);
+    uint64_t leaked = frame_reclaim(frames_mark);
+    uint64_t missing = frames_taken_before - frame_taken_count();
+    if (missing != 0) {
+        text_append(&difference, "%s%lu frames were freed that the test had not taken",
+                    leaked != 0 ? ", " : "", missing);
+        return KTEST_DAMAGED;
+    }
+    return leaked != 0 ? KTEST_RESTORED : KTEST_INTACT;
+}
+
+static const struct ktest_invariant taken_frames = {
+    .name = "frames",
+    .save = save_frames,
+    .check = check_frames,
+};
+
 const struct ktest_invariant *const kernel_invariants[] = {
-    &gdt_descriptors,    &tss_fields, &cpu_registers, &idt_gates,
-    &trap_handler_table, &irq_masks,  &held_locks,    NULL,
+    &gdt_descriptors, &tss_fields, &cpu_registers, &idt_gates, &trap_handler_table,
+    &irq_masks,       &held_locks, &taken_frames,  NULL,
 };

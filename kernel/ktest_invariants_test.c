@@ -13,7 +13,9 @@
 #include "ktest.h"
 #include "lib/bits.h"
 #include "lib/format.h"
+#include "lib/panic.h"
 #include "lib/string.h"
+#include "mm/frame.h"
 #include "sync/spinlock.h"
 
 static char difference[KTEST_TEXT_MAX];
@@ -321,4 +323,67 @@ KTEST(invariants, lock_that_is_gone_can_not_be_put_back)
     save("locks");
     KTEST_EXPECT_EQ(test, after, KTEST_DAMAGED);
     KTEST_EXPECT_STREQ(test, difference, "0 held, were 1:");
+}
+
+// --- Frames -------------------------------------------------------------------------------------
+
+static uint64_t free_frames(void)
+{
+    struct frame_statistics statistics;
+    frame_statistics_read(&statistics);
+    return statistics.free_count;
+}
+
+[[gnu::noinline]] static phys_addr_t leak(unsigned order)
+{
+    phys_addr_t frame = {0};
+    (void)!frame_alloc_run(order, FRAME_ZONE_REST, &frame);
+    return frame;
+}
+
+KTEST_ATTR(invariants, leaked_frames_are_named_and_taken_back, .proves = "9.4.3");
+KTEST(invariants, leaked_frames_are_named_and_taken_back)
+{
+    uint64_t free_before = free_frames();
+    phys_addr_t frame = leak(3);
+    uint32_t cursor = 0;
+    struct frame_owner owner = {};
+    KTEST_ASSERT_TRUE(test, frame_next(0, &cursor, &owner));
+    KTEST_EXPECT_EQ(test, check("frames"), KTEST_RESTORED);
+    char expected[sizeof(difference)];
+    format_buffer(expected, sizeof(expected), "frame %#lx (order 3), taken in leak at %#lx",
+                  frame.value, owner.site);
+    KTEST_EXPECT_STREQ(test, difference, expected);
+    KTEST_EXPECT_EQ(test, free_frames(), free_before);
+    KTEST_EXPECT_EQ(test, check("frames"), KTEST_INTACT);
+}
+
+// Somebody else may use them still.
+KTEST(invariants, frames_of_others_can_not_be_put_back)
+{
+    phys_addr_t frame = leak(1);
+    save("frames");
+    frame_free_run(frame, 1);
+    (void)leak(0);
+    enum ktest_invariant_state state = check("frames");
+    save("frames");
+    KTEST_EXPECT_EQ(test, state, KTEST_DAMAGED);
+    const char *end = ", 2 frames were freed that the test had not taken";
+    KTEST_EXPECT_STREQ(test, difference + strlen(difference) - strlen(end), end);
+}
+
+static void leak_and_die(void)
+{
+    (void)leak(2);
+    panic("on purpose");
+}
+
+KTEST(ktest_port, frames_of_abandoned_code_are_taken_back)
+{
+    phys_addr_t kept = leak(0);
+    uint64_t free_before = free_frames();
+    KTEST_EXPECT_PANIC(test, "on purpose", leak_and_die());
+    KTEST_EXPECT_EQ(test, free_frames(), free_before);
+    frame_free(kept);
+    KTEST_EXPECT_EQ(test, free_frames(), free_before + 1);
 }

@@ -19,6 +19,7 @@
 #include "ktest_invariants.h"
 #include "lib/string.h"
 #include "machine_test.h"
+#include "mm/frame.h"
 #include "port.h"
 #include "sync/spinlock.h"
 
@@ -87,6 +88,19 @@ size_t ktest_port_stack(void **start_out)
 void ktest_port_mark(struct ktest_mark *mark_out)
 {
     mark_out->words[0] = spinlock_held_count();
+    mark_out->words[1] = frame_mark();
+}
+
+static void recover_frames(uint32_t mark, struct text_buffer *released)
+{
+    struct frame_owner owner;
+    uint32_t cursor = 0;
+    if (!frame_next(mark, &cursor, &owner)) {
+        return;
+    }
+    text_append(released, "%s", released->used_bytes != 0 ? ", " : "");
+    append_frames_since(released, mark);
+    frame_reclaim(mark);
 }
 
 void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *recovery_out)
@@ -102,6 +116,9 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
         }
     }
     spinlock_abandon(keep_count);
+    if (recovery_out->distrust == NULL) { // who was in the allocator may have left it half-changed
+        recover_frames((uint32_t)mark->words[1], &released);
+    }
     panic_recovered();
 }
 

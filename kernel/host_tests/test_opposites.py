@@ -60,6 +60,8 @@ SENTENCES = {
     "reset_by_the_keyboard_controller": ("fail", "the machine reset itself"),
     "triple_fault": ("fail", "triple fault"),
     "strings_left_to_run_backwards": ("fail", "left behind: the direction flag is set"),
+    "frame_left_behind": ("fail", "(order 0), taken in take_a_frame at 0xffffffff8"),
+    "frame_of_a_dead_test": ("fail", "#UD"),
     "fault_that_was_not_armed": ("fail", "it was not armed"),
     "panic_that_was_not_armed": ("fail", "it was not armed"),
     "triple_fault_that_was_not_armed": ("fail", "it was not armed"),
@@ -140,6 +142,7 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
         "no exit device": [*good, "--qemu", f"{folder}/qemu"],
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
         "one": ["--test", "fault_with_another_code"],
+        "leak": ["--test", "frame_left_behind"],
         "dead runner": ["--test", "runner.*", "-v"],
         "clash": ["--suite", "clash", "--bisect-order"],
     }
@@ -197,6 +200,15 @@ def test_card_shows_expected_beside_actual(runs: Dict[str, Run]) -> None:
     assert "peek" in card and "called by the test runner" in card, "a backtrace"
     assert "expected 0x2" in card and "actual 0x0" in card
     assert str(ROOT) not in card.split("repeat")[0], "places are relative to the project"
+
+
+@proves("9.4.3")
+def test_leaked_frames_name_who_took_them(runs: Dict[str, Run], results: Dict[str, Any]) -> None:
+    """Also where the test has died, and its frames were given back for it."""
+    for name in ("frame_left_behind", "frame_of_a_dead_test"):
+        assert "(order 0), taken in take_a_frame at 0x" in str(results[name]["notes"])
+    assert re.search(r"take_a_frame\+0x\w+, kernel/selftest/outcome\.c:\d+", runs["leak"].text)
+    assert "frame_alloc(&frame)" in runs["leak"].text, "the line of the call"
 
 
 @proves("4.2.3", "4.4.4")

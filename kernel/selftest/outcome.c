@@ -9,6 +9,7 @@
 #include "debug/log.h"
 #include "ktest.h"
 #include "lib/panic.h"
+#include "mm/frame.h"
 #include "selftest/selftest.h"
 
 #define STACK_OVERFLOW                                                                             \
@@ -246,6 +247,24 @@ KTEST(opposite, strings_left_to_run_backwards)
 {
     ktest_add_action(test, expect_forward_strings, test);
     __asm__ volatile("std");
+}
+
+[[gnu::noinline]] static void take_a_frame(struct ktest *test)
+{
+    phys_addr_t frame;
+    KTEST_EXPECT_EQ(test, frame_alloc(&frame), OK);
+}
+
+KTEST(opposite, frame_left_behind)
+{
+    take_a_frame(test);
+}
+
+// The frame is given back for it, so that nothing is left behind.
+KTEST(opposite, frame_of_a_dead_test)
+{
+    take_a_frame(test);
+    __asm__ volatile("ud2");
 }
 
 KTEST_ATTR(opposite, fault_that_was_not_armed, .outcome = KTEST_FAULT(UD));

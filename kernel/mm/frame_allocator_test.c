@@ -393,6 +393,18 @@ KTEST(frame_allocator, normal_requests_spare_the_low_zones)
     KTEST_EXPECT_EQ(test, statistics().free_count, 0);
 }
 
+// Freed, it goes back to its zone, and not to the top of the stack.
+KTEST(frame_allocator, low_frame_is_spared_again_when_it_is_free)
+{
+    make_three_zones(test);
+    for (unsigned i = 0; i < 2; i++) { // before the stack was ever filled, and behind that
+        uint64_t frame = 0;
+        KTEST_ASSERT_EQ(test, try_alloc(0, FRAME_ZONE_16_MIB, &frame), OK);
+        KTEST_EXPECT_EQ(test, give(frame, 0), FRAME_FINE);
+        KTEST_EXPECT_EQ(test, zone_of_address(alloc(test, 0)), FRAME_ZONE_REST);
+    }
+}
+
 KTEST_ATTR(frame_allocator, low_requests_never_take_from_above, .proves = "9.4.5");
 KTEST(frame_allocator, low_requests_never_take_from_above)
 {

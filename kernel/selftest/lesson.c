@@ -7,6 +7,7 @@
 #include "debug/log.h"
 #include "ktest.h"
 #include "lib/panic.h"
+#include "mm/frame.h"
 #include "sync/spinlock.h"
 
 #define SHORT_MS 200
@@ -142,4 +143,21 @@ KTEST(lesson, pops_from_an_empty_queue)
 {
     unsigned count = 0;
     KTEST_EXPECT_EQ(test, queue_pop(&count), 0);
+}
+
+[[gnu::noinline]] static enum error buffer_make(phys_addr_t *header_out, phys_addr_t *data_out)
+{
+    enum error error = frame_alloc(header_out);
+    if (error == OK) {
+        error = frame_alloc(data_out);
+    }
+    return error;
+}
+
+KTEST(lesson, gives_half_of_a_buffer_back)
+{
+    phys_addr_t header;
+    phys_addr_t data;
+    KTEST_ASSERT_EQ(test, buffer_make(&header, &data), OK);
+    frame_free(data);
 }

@@ -6,15 +6,10 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/pte.h"
 #include "debug/log.h"
 
 #define GIB BIT(30)
-
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITABLE BIT(1)
-#define PTE_LARGE BIT(7)
-#define PTE_NO_EXECUTE BIT(63)
-#define PTE_ADDRESS GENMASK(51, 12)
 
 static phys_addr_t mapped_end = {DIRECT_MAP_BOOT_END};
 

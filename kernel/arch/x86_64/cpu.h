@@ -17,6 +17,7 @@
 
 #define CR4_PAE BIT(5)
 #define CR4_MCE BIT(6)
+#define CR4_PGE BIT(7)
 #define CR4_OSFXSR BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP BIT(11)
@@ -92,6 +93,13 @@ static inline void cpu_disable_interrupts(void)
 static inline void cpu_enable_interrupts(void)
 {
     __asm__ volatile("sti" : : : "memory");
+}
+
+// Drops what the TLB holds of the page at this address, global or not, and every cached entry that
+// refers to a table (Intel SDM vol. 3, 4.10.4.1).
+static inline void cpu_invalidate_page(uint64_t address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
 static inline void cpu_relax(void)

@@ -9,6 +9,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/idt.h"
+#include "arch/x86_64/pte.h"
 #include "lib/addr.h"
 #include "lib/bits.h"
 
@@ -43,13 +44,6 @@ uint64_t *fault_machine_load_gdt(void);
 #define WINDOW_VMA 0x40000000
 #define WINDOW_PAGES 8
 
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITABLE BIT(1)
-#define PTE_USER BIT(2)
-#define PTE_PAGE_SIZE BIT(7)
-#define PTE_NO_EXECUTE BIT(63)
-#define PTE_KEY(key_) FIELD_PREP(GENMASK(62, 59), key_)
-
 // The memory behind the window's pages, as the kernel sees it.
 extern uint8_t window_memory[WINDOW_PAGES][PAGE_SIZE];
 
@@ -69,9 +63,4 @@ void window_clear_upper(unsigned level, uint64_t bits);
 static inline void cpu_write_pkru(uint32_t value)
 {
     __asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
-}
-
-static inline void cpu_invalidate_page(uint64_t address)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }

@@ -149,7 +149,7 @@ KTEST_ATTR(fault_page, read_through_a_reserved_bit,
 KTEST(fault_page, read_through_a_reserved_bit)
 {
     uint64_t page = window_map(0, PTE_WRITABLE);
-    window_set_upper(4, PTE_PAGE_SIZE);
+    window_set_upper(4, PTE_LARGE);
     KTEST_ARM(test);
     peek(page + 8);
 }
@@ -166,7 +166,7 @@ KTEST_ATTR(fault_page, write_through_a_reserved_bit,
 KTEST(fault_page, write_through_a_reserved_bit)
 {
     uint64_t page = window_map(0, PTE_WRITABLE);
-    window_set_upper(4, PTE_PAGE_SIZE);
+    window_set_upper(4, PTE_LARGE);
     KTEST_ARM(test);
     poke(page + 8);
 }
@@ -181,7 +181,7 @@ KTEST_ATTR(fault_page, execution_through_a_reserved_bit,
 KTEST(fault_page, execution_through_a_reserved_bit)
 {
     uint64_t page = window_map(0, PTE_WRITABLE);
-    window_set_upper(4, PTE_PAGE_SIZE);
+    window_set_upper(4, PTE_LARGE);
     KTEST_ARM(test);
     jump(page + 8);
 }

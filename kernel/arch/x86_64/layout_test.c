@@ -5,16 +5,10 @@
 #include "arch/x86_64/layout.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/pte.h"
 #include "arch/x86_64/stack.h"
 #include "ktest.h"
 #include "lib/bits.h"
-
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITABLE BIT(1)
-#define PTE_USER BIT(2)
-#define PTE_LARGE BIT(7)
-#define PTE_NO_EXECUTE BIT(63)
-#define PTE_ADDRESS GENMASK(51, 12)
 
 struct mapping {
     bool is_present;

@@ -129,6 +129,6 @@ static inline uint64_t cpu_read_tsc(void)
     }
 }
 
-// Turns on the protections that the CPU has: SMEP, SMAP, UMIP, machine checks; and makes x87 and
+// Turns on what the CPU has of SMEP, SMAP, UMIP, machine checks and global pages; and makes x87 and
 // SSE instructions fault, since no code here may use them. Once, early in boot.
 void cpu_init(void);

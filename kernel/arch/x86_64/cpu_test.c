@@ -30,6 +30,7 @@ KTEST(cpu, protections_are_on_where_the_cpu_has_them)
     bool has_smap = (leaf7.ebx >> 20 & 1) != 0;
     bool has_umip = (leaf7.ecx >> 2 & 1) != 0;
     bool has_mce = (cpuid(1, 0).edx >> 7 & 1) != 0;
+    bool has_pge = (cpuid(1, 0).edx >> 13 & 1) != 0;
 
     uint64_t cr4 = cpu_read_cr4();
 
@@ -37,6 +38,7 @@ KTEST(cpu, protections_are_on_where_the_cpu_has_them)
     KTEST_EXPECT_EQ(test, (cr4 & CR4_SMAP) != 0, has_smap);
     KTEST_EXPECT_EQ(test, (cr4 & CR4_UMIP) != 0, has_umip);
     KTEST_EXPECT_EQ(test, (cr4 & CR4_MCE) != 0, has_mce);
+    KTEST_EXPECT_EQ(test, (cr4 & CR4_PGE) != 0, has_pge);
 }
 
 KTEST_ATTR(cpu, sse_instruction_faults, .outcome = KTEST_FAULT(UD), .proves = "2.1.5");

@@ -16,6 +16,7 @@
 #include "lib/assert.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
+#include "mm/kernel_space.h"
 #include "mm/memory_map.h"
 #include "payload.h"
 
@@ -73,6 +74,11 @@ static void frames_init(void)
     require(frame_init(&memory_map), "the frame allocator");
 }
 
+static void page_tables_init(void)
+{
+    kernel_space_init(&kernel_frames);
+}
+
 static void log_level_init(void)
 {
     enum log_level level = LOG_INFO;
@@ -126,5 +132,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     memory_map_init();                     // its areas, without what is in use already
     memory_init();                         // the direct map above 4 GiB
     frames_init();                         // all that is usable, to be taken and given back
+    page_tables_init();                    // those that there are, and more from here on
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

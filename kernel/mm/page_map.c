@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+//
+// Mapping comes in three steps: look whether it is possible and which tables it needs, take them,
+// and write the entries, which can't fail any more.
+#include "mm/page_walk.h"
+
+#include "lib/string.h"
+
+static enum error check_frames(const struct address_space *space, phys_addr_t frame,
+                               uint64_t size_bytes)
+{
+    uint64_t limit = BIT(space->features.physical_bits);
+    bool is_possible = is_aligned(frame.value, PAGE_SIZE) && frame.value <= limit &&
+                       size_bytes <= limit - frame.value;
+    return is_possible ? OK : EINVAL;
+}
+
+// The upper half's level-4 entries are the same everywhere, and never change again.
+static void share_entry(const struct address_space *space, unsigned index)
+{
+    pte_t entry = page_table_at(space, space->top)[index];
+    for (const struct address_space *other = space->next; other != NULL; other = other->next) {
+        store_entry(&page_table_at(other, other->top)[index], entry.value);
+    }
+}
+
+static void link_table(const struct address_space *space, uint64_t address, unsigned level,
+                       pte_t *entry, phys_addr_t table)
+{
+    bool is_shared = level == PTE_LEVEL_MAX && is_upper(address);
+    memset(page_table_at(space, table), 0, PAGE_SIZE);
+    store_entry(entry, page_table_entry(table, address, is_shared ? 0 : PTE_TABLE_OWNED));
+    if (is_shared) {
+        share_entry(space, virt_addr_p4_index((virt_addr_t){address}));
+    }
+}
+
+// Writes the entry of a page, with tables from the list where they are missing.
+static void install(const struct address_space *space, uint64_t address, enum page_size size,
+                    uint64_t value, phys_addr_t *tables)
+{
+    struct page_walk at;
+    page_walk(space, address, size, &at);
+    while (at.level > size) {
+        link_table(space, address, at.level, at.path[at.level], table_list_pop(space, tables));
+        if (at.level < PTE_LEVEL_MAX) {
+            page_table_count_up(at.path[at.level + 1]);
+        }
+        page_walk(space, address, size, &at);
+    }
+    store_entry(at.path[size], value);
+    page_table_count_up(at.path[size + 1]);
+}
+
+// Pages of one size, or of the largest that fits at each place.
+struct mapping_request {
+    virt_addr_t page;
+    phys_addr_t frame;
+    uint64_t size_bytes;
+    uint64_t flags;
+    enum page_size largest;
+};
+
+static enum page_size size_at(const struct mapping_request *request, uint64_t offset)
+{
+    uint64_t position = (request->page.value + offset) | (request->frame.value + offset);
+    enum page_size size = request->largest;
+    while (size > PAGE_4KIB && (!is_aligned(position, page_size_bytes(size)) ||
+                                page_size_bytes(size) > request->size_bytes - offset)) {
+        size--;
+    }
+    return size;
+}
+
+// EEXIST if anything is in the way. A table is counted where its first page lies.
+static enum error count_missing_tables(const struct address_space *space,
+                                       const struct mapping_request *request, uint64_t *count_out)
+{
+    uint64_t count = 0;
+    for (uint64_t offset = 0; offset < request->size_bytes;) {
+        enum page_size size = size_at(request, offset);
+        uint64_t address = request->page.value + offset;
+        struct page_walk found;
+        page_walk(space, address, size, &found);
+        if (pte_is_present(found.entry)) {
+            return EEXIST;
+        }
+        for (unsigned level = size; level < found.level; level++) {
+            count += offset == 0 || is_aligned(address, pte_size_bytes(level + 1));
+        }
+        offset += page_size_bytes(size);
+    }
+    *count_out = count;
+    return OK;
+}
+
+static struct tlb_flush map(struct address_space *space, const struct mapping_request *request)
+{
+    uint64_t count;
+    phys_addr_t tables;
+    enum error error = count_missing_tables(space, request, &count);
+    if (error != OK) {
+        return flush_failed(error);
+    }
+    error = table_list_take(space, count, &tables);
+    if (error != OK) {
+        return flush_failed(error);
+    }
+    for (uint64_t offset = 0; offset < request->size_bytes;) {
+        enum page_size size = size_at(request, offset);
+        uint64_t value = (request->frame.value + offset) | request->flags | PTE_PRESENT |
+                         (size > PAGE_4KIB ? PTE_LARGE : 0);
+        install(space, request->page.value + offset, size, value, &tables);
+        offset += page_size_bytes(size);
+    }
+    return flush_of(space, request->page, request->size_bytes);
+}
+
+static enum error check_request(const struct address_space *space,
+                                const struct mapping_request *request)
+{
+    enum error error = page_check_range(space, request->page, request->size_bytes);
+    if (error == OK) {
+        error = check_frames(space, request->frame, request->size_bytes);
+    }
+    return error == OK ? page_check_flags(space, request->page, request->flags) : error;
+}
+
+struct tlb_flush page_map(struct address_space *space, virt_addr_t page, phys_addr_t frame,
+                          enum page_size size, uint64_t flags)
+{
+    const struct mapping_request request = {page, frame, page_size_bytes(size), flags, size};
+    if (!is_aligned(page.value | frame.value, request.size_bytes)) {
+        return flush_failed(EINVAL);
+    }
+    if (size == PAGE_1GIB && !space->features.has_gib_pages) {
+        return flush_failed(ENOTSUP);
+    }
+    enum error error = check_request(space, &request);
+    return error == OK ? map(space, &request) : flush_failed(error);
+}
+
+struct tlb_flush page_map_range(struct address_space *space, virt_addr_t page, phys_addr_t frame,
+                                uint64_t size_bytes, uint64_t flags)
+{
+    enum page_size largest = space->features.has_gib_pages ? PAGE_1GIB : PAGE_2MIB;
+    const struct mapping_request request = {page, frame, size_bytes, flags, largest};
+    enum error error = check_request(space, &request);
+    return error == OK ? map(space, &request) : flush_failed(error);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+//
+// For tests: a small frame source that counts, and fails when it is told to. Its frames are memory
+// of this program, in the kernel and on the host, and arrive full of garbage.
+#pragma once
+
+#include "mm/frame_source.h"
+
+#define TEST_FRAME_COUNT 160
+
+extern const struct frame_source test_frames;
+
+// Takes all frames back, and plans no failure.
+void test_frames_reset(void);
+
+unsigned test_frames_used_count(void);
+
+// The n-th allocation from now on fails, the others don't; 0: none.
+void test_frames_fail_at(unsigned nth);
+
+// Where they are seen: this plus the physical address. What that address is on the host is made up.
+uint64_t test_frames_offset(void);
+
+// The frame's memory, and the other way round. `index` is below TEST_FRAME_COUNT.
+void *test_frame_memory(phys_addr_t frame);
+phys_addr_t test_frame(unsigned index);

@@ -154,7 +154,7 @@ static inline virt_addr_t virt_addr_truncate(uint64_t value)
 
 static inline bool virt_addr_is_canonical(uint64_t value)
 {
-    return virt_addr_truncate(value).value == value;
+    return value + BIT(VIRT_ADDR_BITS - 1) < BIT(VIRT_ADDR_BITS); // the upper half wraps around
 }
 
 static inline virt_addr_t virt_addr(uint64_t value)

@@ -14,6 +14,14 @@ static pte_t *top_table(const struct address_space *space)
     return (pte_t *)(uintptr_t)(space->physical_offset + space->top.value);
 }
 
+// Bits of the address that the CPU has not, or that lie within a large page.
+static uint64_t reserved_bits(struct paging_features features, unsigned level)
+{
+    uint64_t beyond = PTE_ADDRESS & ~(BIT(features.physical_bits) - 1);
+    uint64_t within = PTE_ADDRESS & (pte_size_bytes(level) - 1) & ~PTE_LARGE_PAT;
+    return beyond | within;
+}
+
 void address_space_adopt(struct address_space *space_out, phys_addr_t top,
                          struct paging_features features, uint64_t physical_offset,
                          const struct frame_source *frames)
@@ -25,6 +33,10 @@ void address_space_adopt(struct address_space *space_out, phys_addr_t top,
         .features = features,
         .kernel = space_out,
     };
+    for (unsigned level = PAGE_4KIB; level <= PAGE_1GIB; level++) {
+        space_out->reserved[level] = reserved_bits(features, level);
+    }
+    space_out->reserved[PTE_LEVEL_MAX] = PTE_LARGE; // no page can be that large
 }
 
 enum error address_space_create(struct address_space *kernel, struct address_space *space_out)

@@ -24,32 +24,35 @@ static void share_entry(const struct address_space *space, unsigned index)
     }
 }
 
-static void link_table(const struct address_space *space, uint64_t address, unsigned level,
-                       pte_t *entry, phys_addr_t table)
+static void link_table(const struct address_space *space, uint64_t address,
+                       const struct page_walk *at, phys_addr_t table)
 {
-    bool is_shared = level == PTE_LEVEL_MAX && is_upper(address);
+    bool is_shared = at->level == PTE_LEVEL_MAX && is_upper(address);
     memset(page_table_at(space, table), 0, PAGE_SIZE);
-    store_entry(entry, page_table_entry(table, address, is_shared ? 0 : PTE_TABLE_OWNED));
+    store_entry(at->place, page_table_entry(table, address, is_shared ? 0 : PTE_TABLE_OWNED));
     if (is_shared) {
         share_entry(space, virt_addr_p4_index((virt_addr_t){address}));
+    } else if (at->level < PTE_LEVEL_MAX) {
+        page_table_count_up(at->parent);
     }
+}
+
+static inline void write_page(const struct page_walk *at, uint64_t value)
+{
+    store_entry(at->place, value);
+    page_table_count_up(at->parent);
 }
 
 // Writes the entry of a page, with tables from the list where they are missing.
 static void install(const struct address_space *space, uint64_t address, enum page_size size,
                     uint64_t value, phys_addr_t *tables)
 {
-    struct page_walk at;
-    page_walk(space, address, size, &at);
+    struct page_walk at = page_walk(space, address, size);
     while (at.level > size) {
-        link_table(space, address, at.level, at.path[at.level], table_list_pop(space, tables));
-        if (at.level < PTE_LEVEL_MAX) {
-            page_table_count_up(at.path[at.level + 1]);
-        }
-        page_walk(space, address, size, &at);
+        link_table(space, address, &at, table_list_pop(space, tables));
+        at = page_walk(space, address, size);
     }
-    store_entry(at.path[size], value);
-    page_table_count_up(at.path[size + 1]);
+    write_page(&at, value);
 }
 
 // Pages of one size, or of the largest that fits at each place.
@@ -72,6 +75,13 @@ static enum page_size size_at(const struct mapping_request *request, uint64_t of
     return size;
 }
 
+static uint64_t entry_of(const struct mapping_request *request, uint64_t offset,
+                         enum page_size size)
+{
+    return (request->frame.value + offset) | request->flags | PTE_PRESENT |
+           (size > PAGE_4KIB ? PTE_LARGE : 0);
+}
+
 // EEXIST if anything is in the way. A table is counted where its first page lies.
 static enum error count_missing_tables(const struct address_space *space,
                                        const struct mapping_request *request, uint64_t *count_out)
@@ -80,8 +90,7 @@ static enum error count_missing_tables(const struct address_space *space,
     for (uint64_t offset = 0; offset < request->size_bytes;) {
         enum page_size size = size_at(request, offset);
         uint64_t address = request->page.value + offset;
-        struct page_walk found;
-        page_walk(space, address, size, &found);
+        const struct page_walk found = page_walk(space, address, size);
         if (pte_is_present(found.entry)) {
             return EEXIST;
         }
@@ -108,16 +117,15 @@ static struct tlb_flush map(struct address_space *space, const struct mapping_re
     }
     for (uint64_t offset = 0; offset < request->size_bytes;) {
         enum page_size size = size_at(request, offset);
-        uint64_t value = (request->frame.value + offset) | request->flags | PTE_PRESENT |
-                         (size > PAGE_4KIB ? PTE_LARGE : 0);
-        install(space, request->page.value + offset, size, value, &tables);
+        install(space, request->page.value + offset, size, entry_of(request, offset, size),
+                &tables);
         offset += page_size_bytes(size);
     }
-    return flush_of(space, request->page, request->size_bytes);
+    return flush_stale(space, request->page, request->size_bytes / PAGE_SIZE);
 }
 
-static enum error check_request(const struct address_space *space,
-                                const struct mapping_request *request)
+static enum error check_range(const struct address_space *space,
+                              const struct mapping_request *request)
 {
     enum error error = page_check_range(space, request->page, request->size_bytes);
     if (error == OK) {
@@ -126,18 +134,44 @@ static enum error check_request(const struct address_space *space,
     return error == OK ? page_check_flags(space, request->page, request->flags) : error;
 }
 
+static inline enum error check_one(const struct address_space *space, virt_addr_t page,
+                                   phys_addr_t frame, enum page_size size, uint64_t flags)
+{
+    bool is_frame = is_aligned(frame.value, page_size_bytes(size)) &&
+                    (frame.value & (space->reserved[size] | ~PTE_ADDRESS)) == 0;
+    if (page_check_one(space, page, size) != OK || !is_frame) {
+        return EINVAL;
+    }
+    if (size == PAGE_1GIB && !space->features.has_gib_pages) {
+        return ENOTSUP;
+    }
+    return page_check_flags(space, page, flags);
+}
+
+[[gnu::noinline]] static struct tlb_flush map_one(struct address_space *space, virt_addr_t page,
+                                                  phys_addr_t frame, enum page_size size,
+                                                  uint64_t flags)
+{
+    const struct mapping_request request = {page, frame, page_size_bytes(size), flags, size};
+    return map(space, &request);
+}
+
+// The usual case goes straight ahead: a small page in tables that are there.
 struct tlb_flush page_map(struct address_space *space, virt_addr_t page, phys_addr_t frame,
                           enum page_size size, uint64_t flags)
 {
-    const struct mapping_request request = {page, frame, page_size_bytes(size), flags, size};
-    if (!is_aligned(page.value | frame.value, request.size_bytes)) {
-        return flush_failed(EINVAL);
+    enum error error = check_one(space, page, frame, size, flags);
+    if (error != OK) {
+        return flush_failed(error);
     }
-    if (size == PAGE_1GIB && !space->features.has_gib_pages) {
-        return flush_failed(ENOTSUP);
+    if (size == PAGE_4KIB) {
+        const struct page_walk at = page_walk(space, page.value, PAGE_4KIB);
+        if (at.level == PAGE_4KIB && !pte_is_present(at.entry)) {
+            write_page(&at, frame.value | flags | PTE_PRESENT);
+            return flush_page(space, page);
+        }
     }
-    enum error error = check_request(space, &request);
-    return error == OK ? map(space, &request) : flush_failed(error);
+    return map_one(space, page, frame, size, flags);
 }
 
 struct tlb_flush page_map_range(struct address_space *space, virt_addr_t page, phys_addr_t frame,
@@ -145,6 +179,6 @@ struct tlb_flush page_map_range(struct address_space *space, virt_addr_t page, p
 {
     enum page_size largest = space->features.has_gib_pages ? PAGE_1GIB : PAGE_2MIB;
     const struct mapping_request request = {page, frame, size_bytes, flags, largest};
-    enum error error = check_request(space, &request);
+    enum error error = check_range(space, &request);
     return error == OK ? map(space, &request) : flush_failed(error);
 }

@@ -30,12 +30,23 @@
 #include "lib/format.h"
 #include "mm/frame_source.h"
 
+#define TLB_ALL_PAGES UINT64_MAX
+
+// What the CPUs may still know of a change, until it is flushed.
+struct tlb_stale {
+    virt_addr_t start;
+    uint64_t page_count; // of 4 KiB, or TLB_ALL_PAGES; 0: nothing
+    phys_addr_t tables;  // unlinked ones, to be freed then: each names the next. 0: none
+};
+
 // mm/address_space.h makes them.
 struct address_space {
     phys_addr_t top;                   // the level-4 table
     uint64_t physical_offset;          // physical memory is seen at its address plus this
     const struct frame_source *frames; // for tables
     struct paging_features features;
+    uint64_t reserved[PTE_LEVEL_MAX + 1]; // by level: what a page's entry may not set
+    struct tlb_stale stale;
     struct address_space *kernel; // whose upper half this one shares; itself if it is its own
     struct address_space *next;   // of those that share it, beginning with the kernel's
 };
@@ -45,18 +56,16 @@ struct address_space {
 #define PAGE_FLAGS                                                                                 \
     (PAGE_RIGHTS | PTE_UNCACHED | PTE_GLOBAL | PTE_SYSTEM_0 | PTE_SYSTEM_1 | PTE_SYSTEM_2)
 
-#define TLB_FLUSH_ALL UINT64_MAX
-
-// The outcome of a change: its error, and what the TLB may hold that is no longer so. The caller
+// The outcome of a change: its error, or what the TLB may hold that is no longer so. The caller
 // hands it on at once, unseen, and gets the error in exchange:
 //     enum error error = tlb_flush_now(page_unmap(space, page, PAGE_4KIB, NULL));
+// Two words, so that it travels in registers.
 struct [[nodiscard]] tlb_flush {
-    enum error error;
-    struct address_space *space;
-    virt_addr_t start;
-    uint64_t page_count; // of 4 KiB; or TLB_FLUSH_ALL
-    phys_addr_t tables;  // unlinked ones, to be freed: each names the next. 0 is none
+    struct address_space *space; // NULL: nothing has changed
+    uint64_t value;              // then the error; else a page, or TLB_FLUSH_STALE
 };
+
+#define TLB_FLUSH_STALE 1 // it is more than a page: see space->stale
 
 struct page_mapping {
     phys_addr_t frame; // the page's first byte
@@ -111,7 +120,7 @@ static inline struct tlb_flush page_protect(struct address_space *space, virt_ad
                                             enum page_size size, uint64_t flags)
 {
     if (!is_aligned(page.value, page_size_bytes(size))) {
-        return (struct tlb_flush){.error = EINVAL};
+        return (struct tlb_flush){NULL, EINVAL};
     }
     return page_protect_range(space, page, page_size_bytes(size), flags);
 }

@@ -393,7 +393,8 @@ KTEST(page_table, addresses_that_are_not_canonical_have_no_translation)
 KTEST_ATTR(page_table, what_the_cpu_lacks_is_refused, .proves = "9.3.3");
 KTEST(page_table, what_the_cpu_lacks_is_refused)
 {
-    space.features = (struct paging_features){false, false, 36};
+    address_space_adopt(&space, space.top, (struct paging_features){false, false, 36},
+                        test_frames_offset(), &test_frames);
     KTEST_EXPECT_EQ(test, map(0, 0, PAGE_1GIB, 0), ENOTSUP);
     KTEST_EXPECT_EQ(test, map(0, 0, PAGE_4KIB, PTE_NO_EXECUTE), ENOTSUP);
     KTEST_EXPECT_EQ(test, map(0, 1ULL << 36, PAGE_4KIB, 0), EINVAL);
@@ -707,8 +708,8 @@ KTEST(page_table, accessed_and_dirty_are_read_and_cleared)
         entry_of(pages[i], size)->value |= PTE_ACCESSED | PTE_DIRTY;
         expect_mapped(test, pages[i], 0, size, RIGHTS | PTE_ACCESSED | PTE_DIRTY);
         struct tlb_flush flush = page_clear_used(&space, at(pages[i] + 0x123), PTE_DIRTY);
-        KTEST_EXPECT_EQ(test, flush.start.value, pages[i]);
-        KTEST_EXPECT_EQ(test, flush.page_count, page_size_bytes(size) / PAGE_SIZE);
+        KTEST_EXPECT_EQ(test, space.stale.start.value, pages[i]);
+        KTEST_EXPECT_EQ(test, space.stale.page_count, page_size_bytes(size) / PAGE_SIZE);
         KTEST_EXPECT_EQ(test, tlb_flush_ignore(flush), OK);
         expect_mapped(test, pages[i], 0, size, RIGHTS | PTE_ACCESSED);
         KTEST_EXPECT_EQ(test, tlb_flush_ignore(page_clear_used(&space, at(pages[i]), PTE_ACCESSED)),
@@ -728,26 +729,40 @@ KTEST(page_table, unmapping_tells_what_the_cpu_had_noted)
 
 // --- What the TLB has to forget ----------------------------------------------------------------
 
+static void expect_stale(struct ktest *test, struct tlb_flush flush, uint64_t start,
+                         uint64_t page_count)
+{
+    KTEST_EXPECT_EQ(test, flush.value, TLB_FLUSH_STALE);
+    KTEST_EXPECT_EQ(test, space.stale.start.value, start);
+    KTEST_EXPECT_EQ(test, space.stale.page_count, page_count);
+    KTEST_EXPECT_EQ(test, tlb_flush_ignore(flush), OK);
+    KTEST_EXPECT_EQ(test, space.stale.page_count, 0);
+}
+
 KTEST(page_table, flush_covers_what_has_changed)
 {
-    struct tlb_flush flush = page_map_range(&space, at(PAGE_SIZE), frame_at(0), 3 * PAGE_SIZE, 0);
-    KTEST_EXPECT_EQ(test, flush.start.value, PAGE_SIZE);
-    KTEST_EXPECT_EQ(test, flush.page_count, 3);
-    KTEST_ASSERT_EQ(test, tlb_flush_ignore(flush), OK);
+    expect_stale(test, page_map_range(&space, at(PAGE_SIZE), frame_at(0), 3 * PAGE_SIZE, 0),
+                 PAGE_SIZE, 3);
+    expect_stale(test, page_protect_range(&space, at(2 * PAGE_SIZE), 2 * PAGE_SIZE, RIGHTS),
+                 2 * PAGE_SIZE, 2);
+    expect_stale(test, page_map(&space, at(2 * MIB), frame_at(0), PAGE_2MIB, 0), 2 * MIB, 512);
+    expect_stale(test, page_unmap(&space, at(2 * MIB), PAGE_4KIB, NULL), 2 * MIB, TLB_ALL_PAGES);
 
-    flush = page_protect_range(&space, at(2 * PAGE_SIZE), 2 * PAGE_SIZE, RIGHTS);
-    KTEST_EXPECT_EQ(test, flush.start.value, 2 * PAGE_SIZE);
-    KTEST_EXPECT_EQ(test, flush.page_count, 2);
-    KTEST_ASSERT_EQ(test, tlb_flush_ignore(flush), OK);
-
-    KTEST_ASSERT_EQ(test, map(2 * MIB, 0, PAGE_2MIB, 0), OK);
-    flush = page_unmap(&space, at(2 * MIB), PAGE_4KIB, NULL); // split
-    KTEST_EXPECT_EQ(test, flush.page_count, TLB_FLUSH_ALL);
-    KTEST_ASSERT_EQ(test, tlb_flush_ignore(flush), OK);
-
-    flush = page_unmap(&space, at(2 * MIB), PAGE_4KIB, NULL);
-    KTEST_EXPECT_EQ(test, flush.page_count, 0);
+    struct tlb_flush flush = page_unmap(&space, at(2 * PAGE_SIZE), PAGE_4KIB, NULL);
+    KTEST_EXPECT_EQ(test, flush.value, 2 * PAGE_SIZE); // just this page
+    KTEST_EXPECT_EQ(test, tlb_flush_ignore(flush), OK);
+    flush = page_unmap(&space, at(2 * PAGE_SIZE), PAGE_4KIB, NULL);
+    KTEST_EXPECT_NULL(test, flush.space); // nothing at all
     KTEST_EXPECT_EQ(test, tlb_flush_ignore(flush), ENOENT);
+}
+
+// The compiler sees to it that the token is taken; whoever keeps it is found out.
+KTEST(page_table, change_before_the_last_one_is_flushed_panics)
+{
+    struct tlb_flush first = page_map_range(&space, at(0), frame_at(0), 2 * PAGE_SIZE, 0);
+    KTEST_EXPECT_PANIC(test, "assertion failed: space->stale.page_count == 0",
+                       (void)!tlb_flush_ignore(page_unmap_range(&space, at(0), PAGE_SIZE)));
+    KTEST_EXPECT_EQ(test, tlb_flush_ignore(first), OK);
 }
 
 // The CPU may walk through an unlinked table until its TLB is flushed: till then nobody else gets

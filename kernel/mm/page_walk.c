@@ -5,15 +5,27 @@
 
 #define LAST_OF_HALF GENMASK(VIRT_ADDR_BITS - 2, 0)
 
+static inline enum error describe(const struct address_space *space, uint64_t address,
+                                  const struct page_walk *at, struct page_mapping *mapping_out)
+{
+    if (!pte_is_present(at->entry)) {
+        return ENOENT;
+    }
+    if (page_is_malformed(space, at)) {
+        return EFAULT;
+    }
+    page_describe(at, at->entry, address, mapping_out);
+    return OK;
+}
+
 enum error page_translate(const struct address_space *space, virt_addr_t address,
                           struct page_mapping *mapping_out)
 {
     if (!virt_addr_is_canonical(address.value)) {
         return EINVAL;
     }
-    struct page_walk found;
-    page_walk(space, address.value, 1, &found);
-    return page_describe(space, address.value, &found, mapping_out);
+    const struct page_walk found = page_walk(space, address.value, 1);
+    return describe(space, address.value, &found, mapping_out);
 }
 
 enum error page_find(const struct address_space *space, virt_addr_t *address,
@@ -24,11 +36,10 @@ enum error page_find(const struct address_space *space, virt_addr_t *address,
         return EINVAL;
     }
     do {
-        struct page_walk found;
-        page_walk(space, at, 1, &found);
+        const struct page_walk found = page_walk(space, at, 1);
         uint64_t size_bytes = pte_size_bytes(found.level);
         at = align_down(at, size_bytes);
-        enum error error = page_describe(space, at, &found, mapping_out);
+        enum error error = describe(space, at, &found, mapping_out);
         if (error != ENOENT) {
             address->value = at;
             return error;
@@ -47,13 +58,4 @@ enum error page_check_range(const struct address_space *space, virt_addr_t page,
         return EINVAL;
     }
     return is_upper(start) && space->kernel != space ? EINVAL : OK;
-}
-
-enum error page_check_flags(const struct address_space *space, virt_addr_t page, uint64_t flags)
-{
-    uint64_t refused = ~PAGE_FLAGS | (is_upper(page.value) ? PTE_USER : PTE_GLOBAL);
-    if ((flags & refused) != 0) {
-        return EINVAL;
-    }
-    return (flags & PTE_NO_EXECUTE) != 0 && !space->features.has_no_execute ? ENOTSUP : OK;
 }

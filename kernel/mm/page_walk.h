@@ -13,8 +13,7 @@
 
 // In entries that refer to tables.
 #define PTE_TABLE_OWNED PTE_SYSTEM_0 // counted, and freed when empty
-#define PTE_TABLE_COUNT GENMASK(61, 52)
-#define PTE_TABLE_COUNT_ONE BIT(52)
+#define PTE_TABLE_COUNT_SHIFT 52     // from here up to bit 62; execution is always allowed
 
 static inline pte_t *page_table_at(const struct address_space *space, phys_addr_t table)
 {
@@ -35,85 +34,97 @@ static inline void store_entry(pte_t *entry, uint64_t value)
 
 struct page_walk {
     unsigned level; // where it ended: at an entry that is not present, maps a page, or is `lowest`
-    pte_t entry;    // the one there
-    uint64_t allowed;               // what the entries down to there have all,
-    uint64_t forbidden;             // and what any of them has
-    pte_t *path[PTE_LEVEL_MAX + 1]; // they themselves, by level
+    pte_t entry;    // the one there,
+    pte_t *place;   // where it is,
+    pte_t *parent;  // and the one that refers to its table; NULL at level 4
+    uint64_t all;   // what all entries from the top to there have,
+    uint64_t any;   // and what at least one of them has
 };
 
-static inline void page_walk(const struct address_space *space, uint64_t address, unsigned lowest,
-                             struct page_walk *walk_out)
+static inline void page_walk_enter(const struct address_space *space, uint64_t address,
+                                   phys_addr_t table, struct page_walk *walk)
 {
-    phys_addr_t table = space->top;
-    uint64_t allowed = ~0ULL;
-    uint64_t forbidden = 0;
-    unsigned level = PTE_LEVEL_MAX;
-    pte_t entry;
-    for (;; level--) {
-        uint64_t index = address >> pte_shift(level) & (TABLE_ENTRY_COUNT - 1);
-        pte_t *place = &page_table_at(space, table)[index];
-        entry = *place;
-        walk_out->path[level] = place;
-        allowed &= entry.value;
-        forbidden |= entry.value;
-        if (level == lowest || !pte_is_table(entry, level)) {
+    uint64_t index = address >> pte_shift(walk->level) & (TABLE_ENTRY_COUNT - 1);
+    walk->parent = walk->place;
+    walk->place = &page_table_at(space, table)[index];
+    walk->entry = *walk->place;
+    walk->all &= walk->entry.value;
+    walk->any |= walk->entry.value;
+}
+
+static inline struct page_walk page_walk(const struct address_space *space, uint64_t address,
+                                         unsigned lowest)
+{
+    struct page_walk walk = {.level = PTE_LEVEL_MAX, .all = ~0ULL};
+    page_walk_enter(space, address, space->top, &walk);
+    _Pragma("GCC unroll 3")
+    while (walk.level > lowest) {
+        if (!pte_is_table(walk.entry, walk.level)) {
             break;
         }
-        table = pte_table(entry);
+        walk.level--;
+        page_walk_enter(space, address, pte_table(walk.entry), &walk);
     }
-    walk_out->level = level;
-    walk_out->entry = entry;
-    walk_out->allowed = allowed;
-    walk_out->forbidden = forbidden;
+    return walk;
 }
 
-// Bits that the CPU takes for an error in the entry of a page.
-static inline bool page_is_malformed(const struct address_space *space, pte_t entry, unsigned level)
+// Whether the CPU takes the entry of this page for an error.
+static inline bool page_is_malformed(const struct address_space *space, const struct page_walk *at)
 {
-    uint64_t address = entry.value & PTE_ADDRESS;
-    uint64_t below = level > 1 ? (pte_size_bytes(level) - 1) & ~PTE_LARGE_PAT : 0;
-    return level == PTE_LEVEL_MAX || address >> space->features.physical_bits != 0 ||
-           (address & below) != 0;
+    return (at->entry.value & space->reserved[at->level]) != 0;
 }
 
-static inline enum error page_describe(const struct address_space *space, uint64_t address,
-                                       const struct page_walk *walk,
-                                       struct page_mapping *mapping_out)
+// What the walk has found at `address`, with the page's entry as it was last.
+static inline void page_describe(const struct page_walk *at, pte_t entry, uint64_t address,
+                                 struct page_mapping *mapping_out)
 {
-    if (!pte_is_present(walk->entry)) {
-        return ENOENT;
-    }
-    if (page_is_malformed(space, walk->entry, walk->level)) {
-        return EFAULT;
-    }
     const uint64_t own = (PAGE_FLAGS & ~PAGE_RIGHTS) | PTE_ACCESSED | PTE_DIRTY;
-    mapping_out->frame = pte_frame(walk->entry, walk->level);
-    mapping_out->offset = address & (pte_size_bytes(walk->level) - 1);
-    mapping_out->size = (enum page_size)walk->level;
-    mapping_out->flags = (walk->entry.value & own) | (walk->allowed & (PTE_WRITABLE | PTE_USER)) |
-                         (walk->forbidden & PTE_NO_EXECUTE);
-    return OK;
+    uint64_t offset_mask = pte_size_bytes(at->level) - 1;
+    mapping_out->frame.value = entry.value & PTE_ADDRESS & ~offset_mask;
+    mapping_out->offset = address & offset_mask;
+    mapping_out->size = (enum page_size)at->level;
+    mapping_out->flags = (entry.value & own) | (at->all & (PTE_WRITABLE | PTE_USER)) |
+                         (at->any & PTE_NO_EXECUTE);
 }
 
 // --- Arguments and results ---------------------------------------------------------------------
 
 // EINVAL.
+static inline enum error page_check_one(const struct address_space *space, virt_addr_t page,
+                                        enum page_size size)
+{
+    bool is_possible = virt_addr_is_canonical(page.value) &&
+                       is_aligned(page.value, page_size_bytes(size)) &&
+                       (!is_upper(page.value) || space->kernel == space);
+    return is_possible ? OK : EINVAL;
+}
+
 enum error page_check_range(const struct address_space *space, virt_addr_t page,
                             uint64_t size_bytes);
 
 // EINVAL or ENOTSUP.
-enum error page_check_flags(const struct address_space *space, virt_addr_t page, uint64_t flags);
+static inline enum error page_check_flags(const struct address_space *space, virt_addr_t page,
+                                          uint64_t flags)
+{
+    uint64_t refused = ~PAGE_FLAGS | (is_upper(page.value) ? PTE_USER : PTE_GLOBAL);
+    if ((flags & refused) != 0) {
+        return EINVAL;
+    }
+    return (flags & PTE_NO_EXECUTE) != 0 && !space->features.has_no_execute ? ENOTSUP : OK;
+}
 
 static inline struct tlb_flush flush_failed(enum error error)
 {
-    return (struct tlb_flush){.error = error};
+    return (struct tlb_flush){NULL, error};
 }
 
-static inline struct tlb_flush flush_of(struct address_space *space, virt_addr_t page,
-                                        uint64_t size_bytes)
+static inline struct tlb_flush flush_page(struct address_space *space, virt_addr_t page)
 {
-    return (struct tlb_flush){.space = space, .start = page, .page_count = size_bytes / PAGE_SIZE};
+    return (struct tlb_flush){space, page.value};
 }
+
+// Panics if the caller has not handed on the last one.
+struct tlb_flush flush_stale(struct address_space *space, virt_addr_t start, uint64_t page_count);
 
 // --- Tables ------------------------------------------------------------------------------------
 
@@ -123,21 +134,27 @@ static inline uint64_t page_table_entry(phys_addr_t table, uint64_t address, uin
            (is_upper(address) ? 0 : PTE_USER) | flags;
 }
 
-// One entry more, or one less, in the table that *parent refers to.
+static inline bool page_table_is_empty(pte_t parent)
+{
+    return (parent.value & PTE_TABLE_OWNED) != 0 && parent.value >> PTE_TABLE_COUNT_SHIFT == 0;
+}
+
+// One entry more in the table that *parent refers to.
 static inline void page_table_count_up(pte_t *parent)
 {
     if ((parent->value & PTE_TABLE_OWNED) != 0) {
-        parent->value += PTE_TABLE_COUNT_ONE;
+        parent->value += BIT(PTE_TABLE_COUNT_SHIFT);
     }
 }
 
-static inline bool page_table_count_down_to_0(pte_t *parent)
+// One less. Returns whether that was the last one.
+static inline bool page_table_count_down(pte_t *parent)
 {
     if ((parent->value & PTE_TABLE_OWNED) == 0) {
         return false;
     }
-    parent->value -= PTE_TABLE_COUNT_ONE;
-    return (parent->value & PTE_TABLE_COUNT) == 0;
+    parent->value -= BIT(PTE_TABLE_COUNT_SHIFT);
+    return parent->value >> PTE_TABLE_COUNT_SHIFT == 0;
 }
 
 // Tables that are not linked: the first word of each is the physical address of the next. That is an

@@ -41,8 +41,22 @@ enum error table_list_take(const struct address_space *space, uint64_t count, ph
     return OK;
 }
 
+struct tlb_flush flush_stale(struct address_space *space, virt_addr_t start, uint64_t page_count)
+{
+    assert(space->stale.page_count == 0);
+    space->stale.start = start;
+    space->stale.page_count = page_count;
+    return (struct tlb_flush){space, TLB_FLUSH_STALE};
+}
+
 enum error tlb_flush_ignore(struct tlb_flush flush)
 {
-    table_list_free(flush.space, &flush.tables);
-    return flush.error;
+    if (flush.space == NULL) {
+        return (enum error)flush.value;
+    }
+    if (flush.value == TLB_FLUSH_STALE) {
+        flush.space->stale.page_count = 0;
+        table_list_free(flush.space, &flush.space->stale.tables);
+    }
+    return OK;
 }

@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "mm/tlb.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 
-static tlb_shootdown_t *shoot_down;
+tlb_shootdown_t *tlb_shootdown;
 
-void tlb_set_shootdown(tlb_shootdown_t *shootdown)
+static void flush_here(const struct tlb_stale *stale)
 {
-    shoot_down = shootdown;
-}
-
-static void flush_here(const struct tlb_flush *flush)
-{
-    if (flush->page_count > TLB_FLUSH_PAGES_MAX) {
+    if (stale->page_count > TLB_FLUSH_PAGES_MAX) {
         paging_flush_all();
         return;
     }
-    for (uint64_t i = 0; i < flush->page_count; i++) {
-        cpu_invalidate_page(flush->start.value + i * PAGE_SIZE);
+    for (uint64_t i = 0; i < stale->page_count; i++) {
+        cpu_invalidate_page(stale->start.value + i * PAGE_SIZE);
     }
 }
 
-enum error tlb_flush_now(struct tlb_flush flush)
+enum error tlb_flush_slowly(struct tlb_flush flush)
 {
-    flush_here(&flush);
-    if (shoot_down != NULL && flush.page_count != 0) {
-        shoot_down(flush.space, flush.start, flush.page_count);
+    if (flush.space == NULL) {
+        return (enum error)flush.value;
+    }
+    struct tlb_stale stale = {.start = {flush.value}, .page_count = 1};
+    if (flush.value == TLB_FLUSH_STALE) {
+        stale = flush.space->stale;
+    }
+    flush_here(&stale);
+    if (tlb_shootdown != NULL) {
+        tlb_shootdown(flush.space, stale.start, stale.page_count);
     }
     return tlb_flush_ignore(flush); // frees the tables
 }

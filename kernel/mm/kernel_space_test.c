@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: MIT
+//
+// The kernel's address space as the CPU uses it: what the boot code has mapped, and mappings of our
+// own, with the faults that they raise. New tables come from test frames.
+#include "mm/kernel_space.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "ktest.h"
+#include "lib/string.h"
+#include "mm/address_space.h"
+#include "mm/test_frames.h"
+#include "mm/tlb.h"
+
+#define PAGE 0x5000000000 // in a top-level entry that nobody uses
+#define OPCODE_RET 0xc3
+#define RIGHTS (PTE_WRITABLE | PTE_NO_EXECUTE)
+
+static const struct frame_source *frames_before;
+static _Alignas(PAGE_SIZE) uint8_t first_page[PAGE_SIZE];
+static _Alignas(PAGE_SIZE) uint8_t second_page[PAGE_SIZE];
+
+static void lend_frames(struct ktest *test)
+{
+    (void)test;
+    test_frames_reset();
+    frames_before = kernel_space.frames;
+    kernel_space.frames = &test_frames;
+}
+
+// Also what a failed test has left in the lower half.
+static void unmap_all(struct ktest *test)
+{
+    virt_addr_t page = {0};
+    struct page_mapping mapping;
+    while (page_find(&kernel_space, &page, &mapping) == OK && page.value < BIT(47)) {
+        KTEST_EXPECT_EQ(test, tlb_flush_now(page_unmap(&kernel_space, page, mapping.size, NULL)),
+                        OK);
+    }
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), 0);
+    kernel_space.frames = frames_before;
+}
+
+KTEST_SUITE(kernel_space, .init = lend_frames, .exit = unmap_all);
+
+static phys_addr_t phys_of(const void *image_address)
+{
+    return (phys_addr_t){(uint64_t)image_address - KERNEL_VMA};
+}
+
+static enum error map(uint64_t page, const void *memory, uint64_t flags)
+{
+    return tlb_flush_now(
+        page_map(&kernel_space, (virt_addr_t){page}, phys_of(memory), PAGE_4KIB, flags));
+}
+
+static enum error unmap(uint64_t page)
+{
+    return tlb_flush_now(page_unmap(&kernel_space, (virt_addr_t){page}, PAGE_4KIB, NULL));
+}
+
+static enum error protect(uint64_t page, uint64_t flags)
+{
+    return tlb_flush_now(page_protect(&kernel_space, (virt_addr_t){page}, PAGE_4KIB, flags));
+}
+
+// Page 0 is one like all others here, which the compiler may not learn.
+[[gnu::noinline]] static uint8_t peek(uint64_t address)
+{
+    __asm__("" : "+r"(address));
+    return *(volatile uint8_t *)address;
+}
+
+[[gnu::noinline]] static void poke(uint64_t address, uint8_t value)
+{
+    __asm__("" : "+r"(address));
+    *(volatile uint8_t *)address = value;
+}
+
+[[gnu::noinline]] static void poke_word(uint64_t address, uint64_t value)
+{
+    __asm__("" : "+r"(address));
+    *(volatile uint64_t *)address = value;
+}
+
+[[gnu::noinline]] static void jump(uint64_t address)
+{
+    __asm__ volatile("call *%0" : : "r"(address) : "memory");
+}
+
+static struct page_mapping translate(struct ktest *test, const volatile void *address)
+{
+    struct page_mapping mapping = {0};
+    KTEST_EXPECT_EQ_MSG(test, page_translate(&kernel_space, virt_addr_of(address), &mapping), OK,
+                        "%p", address);
+    return mapping;
+}
+
+static uint64_t physical(struct page_mapping mapping)
+{
+    return mapping.frame.value + mapping.offset;
+}
+
+// --- What the boot code has mapped -------------------------------------------------------------
+
+KTEST_ATTR(kernel_space, is_what_cr3_says, .proves = "8.10 9.2.1");
+KTEST(kernel_space, is_what_cr3_says)
+{
+    struct paging_root root = paging_root_read();
+    KTEST_EXPECT_EQ(test, root.table.value, kernel_space.top.value);
+    KTEST_EXPECT_EQ(test, root.flags, 0);
+    KTEST_EXPECT_EQ(test, root.table.value | root.flags, cpu_read_cr3());
+    const uint64_t *top = phys_to_direct(root.table);
+    KTEST_EXPECT_NE(test, top[virt_addr_p4_index((virt_addr_t){KERNEL_VMA})], 0);
+}
+
+KTEST_ATTR(kernel_space, second_owner_panics,
+           .outcome = KTEST_PANIC("the kernel's address space is taken over already"),
+           .proves = "9.2.1");
+KTEST(kernel_space, second_owner_panics)
+{
+    KTEST_ARM(test);
+    kernel_space_init(&test_frames);
+}
+
+KTEST_ATTR(kernel_space, translates_what_the_post_translates, .proves = "9.2.3 9.2.4");
+KTEST(kernel_space, translates_what_the_post_translates)
+{
+    struct page_mapping code = translate(test, (const void *)(uintptr_t)peek);
+    KTEST_EXPECT_EQ(test, physical(code), (uint64_t)peek - KERNEL_VMA);
+    KTEST_EXPECT_EQ(test, code.flags & PAGE_RIGHTS, 0); // read-only, executable
+    KTEST_EXPECT_EQ(test, code.size, PAGE_4KIB);
+
+    volatile char on_the_stack = 0;
+    struct page_mapping stack = translate(test, &on_the_stack);
+    KTEST_EXPECT_EQ(test, physical(stack), (uint64_t)&on_the_stack - KERNEL_VMA);
+    KTEST_EXPECT_EQ(test, stack.flags & PAGE_RIGHTS, RIGHTS);
+
+    struct page_mapping video = translate(test, phys_to_direct((phys_addr_t){0xb8000}));
+    KTEST_EXPECT_EQ(test, physical(video), 0xb8000);
+    KTEST_EXPECT_EQ(test, video.flags & PAGE_RIGHTS, RIGHTS);
+
+    struct page_mapping direct = translate(test, phys_to_direct((phys_addr_t){0}));
+    KTEST_EXPECT_EQ(test, physical(direct), 0);
+    struct page_mapping large = translate(test, phys_to_direct((phys_addr_t){0x40123456}));
+    KTEST_EXPECT_EQ(test, physical(large), 0x40123456);
+    KTEST_EXPECT_EQ(test, large.offset, 0x123456);
+    KTEST_EXPECT_EQ(test, large.size, PAGE_2MIB);
+    KTEST_EXPECT_EQ(test, large.flags & PAGE_RIGHTS, RIGHTS);
+}
+
+KTEST_ATTR(kernel_space, has_nothing_where_nothing_is, .proves = "9.2.3 8.12");
+KTEST(kernel_space, has_nothing_where_nothing_is)
+{
+    const uint64_t addresses[] = {0, 0xb8000, 0xdeadbeaf, PAGE, KERNEL_VMA, ~0ULL};
+    struct page_mapping mapping;
+    for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
+        KTEST_EXPECT_EQ_MSG(test,
+                            page_translate(&kernel_space, (virt_addr_t){addresses[i]}, &mapping),
+                            ENOENT, "%lx", addresses[i]);
+    }
+}
+
+// Every page of the kernel's upper half obeys W^X, and none is the user's.
+KTEST(kernel_space, nothing_is_both_writable_and_executable)
+{
+    struct page_mapping mapping;
+    unsigned count = 0;
+    for (virt_addr_t page = {0}; page_find(&kernel_space, &page, &mapping) == OK;
+         page.value += page_size_bytes(mapping.size)) {
+        KTEST_ASSERT_NE_MSG(test, mapping.flags & RIGHTS, PTE_WRITABLE, "%lx", page.value);
+        KTEST_ASSERT_EQ_MSG(test, mapping.flags & PTE_USER, 0, "%lx", page.value);
+        count++;
+    }
+    KTEST_EXPECT_GT(test, count, 4096); // the direct map of 4 GiB, and the first 8 MiB twice
+}
+
+// --- Mappings of our own -----------------------------------------------------------------------
+
+KTEST_ATTR(kernel_space, example_of_the_post_says_new, .needs = KTEST_NEEDS_VGA,
+           .proves = "9.3.4 9.3.1");
+KTEST(kernel_space, example_of_the_post_says_new)
+{
+    volatile uint64_t *video = phys_to_direct((phys_addr_t){0xb8000});
+    uint64_t before = video[400];
+    KTEST_ASSERT_EQ(test,
+                    tlb_flush_now(page_map(&kernel_space, (virt_addr_t){0}, (phys_addr_t){0xb8000},
+                                           PAGE_4KIB, RIGHTS | PTE_UNCACHED)),
+                    OK);
+
+    poke_word(3200, 0xf021f077f065f04e); // index 400 of page 0: "New!", black on white
+
+    uint64_t seen = video[400];
+    video[400] = before;
+    KTEST_EXPECT_EQ(test, seen, 0xf021f077f065f04e);
+    KTEST_EXPECT_EQ(test, peek(3200), before & 0xff);
+    KTEST_EXPECT_EQ(test, unmap(0), OK);
+    KTEST_EXPECT_FAULT(test, PF, 2, poke_word(3200, 1));
+}
+
+// There are no tables for the second page, and none to be had: the post's panic is our error.
+KTEST_ATTR(kernel_space, without_frames_only_existing_tables_serve, .proves = "9.3.5 9.3.2");
+KTEST(kernel_space, without_frames_only_existing_tables_serve)
+{
+    KTEST_ASSERT_EQ(test, map(PAGE_SIZE, first_page, RIGHTS), OK);
+    kernel_space.frames = &frame_source_empty;
+
+    enum error near = map(0, first_page, RIGHTS);
+    enum error far = map(0xdeadbeaf000, first_page, RIGHTS);
+
+    kernel_space.frames = &test_frames;
+    KTEST_EXPECT_EQ(test, near, OK);
+    KTEST_EXPECT_EQ(test, far, ENOMEM);
+    poke(7, 0x77);
+    KTEST_EXPECT_EQ(test, first_page[7], 0x77);
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(0xdeadbeaf007));
+}
+
+KTEST_ATTR(kernel_space, use_after_unmap_faults_at_once, .proves = "8.11 9.3.3");
+KTEST(kernel_space, use_after_unmap_faults_at_once)
+{
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    poke(PAGE + 9, 1); // now it is in the TLB
+    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(PAGE + 9));
+    KTEST_EXPECT_EQ(test, ktest_last_fault(test)->address, PAGE + 9);
+    KTEST_EXPECT_FAULT(test, PF, 2, poke(PAGE + 9, 2));
+}
+
+KTEST_ATTR(kernel_space, other_frame_is_seen_at_once, .proves = "8.11");
+KTEST(kernel_space, other_frame_is_seen_at_once)
+{
+    first_page[3] = 1;
+    second_page[3] = 2;
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    KTEST_EXPECT_EQ(test, peek(PAGE + 3), 1);
+    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
+    KTEST_ASSERT_EQ(test, map(PAGE, second_page, RIGHTS), OK);
+    KTEST_EXPECT_EQ(test, peek(PAGE + 3), 2);
+}
+
+KTEST_ATTR(kernel_space, write_protection_holds, .proves = "8.5");
+KTEST(kernel_space, write_protection_holds)
+{
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    poke(PAGE, 1);
+    KTEST_ASSERT_EQ(test, protect(PAGE, PTE_NO_EXECUTE), OK);
+    KTEST_EXPECT_FAULT(test, PF, 3, poke(PAGE, 2));
+    KTEST_EXPECT_EQ(test, peek(PAGE), 1);
+    KTEST_ASSERT_EQ(test, protect(PAGE, RIGHTS), OK);
+    poke(PAGE, 3);
+    KTEST_EXPECT_EQ(test, first_page[0], 3);
+}
+
+KTEST_ATTR(kernel_space, execution_protection_holds, .proves = "8.5");
+KTEST(kernel_space, execution_protection_holds)
+{
+    first_page[0] = OPCODE_RET;
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    KTEST_EXPECT_FAULT(test, PF, 0x11, jump(PAGE));
+    KTEST_ASSERT_EQ(test, protect(PAGE, 0), OK);
+    jump(PAGE);
+    KTEST_ASSERT_EQ(test, protect(PAGE, PTE_NO_EXECUTE), OK);
+    KTEST_EXPECT_FAULT(test, PF, 0x11, jump(PAGE));
+}
+
+// A level above takes the right away: the CPU and translate agree.
+KTEST_ATTR(kernel_space, read_only_level_3_entry_makes_the_page_read_only, .proves = "8.4");
+KTEST(kernel_space, read_only_level_3_entry_makes_the_page_read_only)
+{
+    virt_addr_t page = {PAGE};
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    poke(PAGE, 1);
+    pte_t *level4 = phys_to_direct(kernel_space.top);
+    pte_t *level3 = phys_to_direct(pte_table(level4[virt_addr_p4_index(page)]));
+    level3[virt_addr_p3_index(page)].value &= ~PTE_WRITABLE;
+    paging_flush_all();
+
+    KTEST_EXPECT_FAULT(test, PF, 3, poke(PAGE, 2));
+    KTEST_EXPECT_EQ(test, translate(test, (void *)PAGE).flags & PAGE_RIGHTS, PTE_NO_EXECUTE);
+}
+
+KTEST_ATTR(kernel_space, cpu_notes_what_it_uses, .proves = "8.13");
+KTEST(kernel_space, cpu_notes_what_it_uses)
+{
+    const uint64_t used = PTE_ACCESSED | PTE_DIRTY;
+    virt_addr_t page = {PAGE};
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    for (unsigned round = 0; round < 2; round++) { // the second: after a flush they are set anew
+        KTEST_EXPECT_EQ(test, translate(test, (void *)PAGE).flags & used, 0);
+        peek(PAGE);
+        KTEST_EXPECT_EQ(test, translate(test, (void *)PAGE).flags & used, PTE_ACCESSED);
+        poke(PAGE, 1);
+        KTEST_EXPECT_EQ(test, translate(test, (void *)PAGE).flags & used, used);
+        KTEST_ASSERT_EQ(test, tlb_flush_now(page_clear_used(&kernel_space, page, used)), OK);
+    }
+}
+
+// A part of the direct map goes and comes back: the CPU walks tables that a split has made.
+KTEST_ATTR(kernel_space, part_of_a_large_page_is_unmapped_under_the_cpu, .proves = "9.3.3");
+KTEST(kernel_space, part_of_a_large_page_is_unmapped_under_the_cpu)
+{
+    phys_addr_t hole = {0x40005000}; // no memory on a small machine: it is the mapping that counts
+    virt_addr_t page = virt_addr_of(phys_to_direct(hole));
+    peek(page.value);
+    KTEST_ASSERT_EQ(test, tlb_flush_now(page_unmap(&kernel_space, page, PAGE_4KIB, NULL)), OK);
+
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(page.value));
+    peek(page.value - 1);
+    peek(page.value + PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), 1);
+
+    // Back to one page of 2 MiB.
+    virt_addr_t large = virt_addr_align_down(page, page_size_bytes(PAGE_2MIB));
+    phys_addr_t frame = {align_down(hole.value, page_size_bytes(PAGE_2MIB))};
+    uint64_t before = hole.value - frame.value;
+    uint64_t behind = page_size_bytes(PAGE_2MIB) - before - PAGE_SIZE;
+    KTEST_EXPECT_EQ(test, tlb_flush_now(page_unmap_range(&kernel_space, large, before)), OK);
+    KTEST_EXPECT_EQ(test,
+                    tlb_flush_now(page_unmap_range(&kernel_space,
+                                                   (virt_addr_t){page.value + PAGE_SIZE}, behind)),
+                    OK);
+    KTEST_EXPECT_EQ(test, tlb_flush_now(page_map(&kernel_space, large, frame, PAGE_2MIB, RIGHTS)),
+                    OK);
+    peek(page.value);
+}
+
+// --- Address spaces ----------------------------------------------------------------------------
+
+KTEST(kernel_space, other_spaces_have_a_lower_half_of_their_own)
+{
+    struct address_space other;
+    first_page[0] = 1;
+    second_page[0] = 2;
+    KTEST_ASSERT_EQ(test, address_space_create(&kernel_space, &other), OK);
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    KTEST_ASSERT_EQ(test,
+                    tlb_flush_ignore(page_map(&other, (virt_addr_t){PAGE}, phys_of(second_page),
+                                              PAGE_4KIB, RIGHTS)),
+                    OK);
+
+    uint8_t seen_before = peek(PAGE);
+    tlb_load(&other);
+    uint8_t seen = peek(PAGE);
+    tlb_load(&kernel_space);
+    uint8_t seen_after = peek(PAGE);
+
+    KTEST_EXPECT_EQ(test, seen_before, 1);
+    KTEST_EXPECT_EQ(test, seen, 2);
+    KTEST_EXPECT_EQ(test, seen_after, 1);
+    address_space_destroy(&other);
+}
+
+// --- Flushes -----------------------------------------------------------------------------------
+
+#define MANY (TLB_FLUSH_PAGES_MAX + 1)
+
+struct count_case {
+    uint64_t page_count;
+};
+
+static const struct count_case counts[] = {{1}, {2}, {TLB_FLUSH_PAGES_MAX}, {MANY}};
+
+// One by one, and all at once: no page of a range is forgotten.
+KTEST_ATTR(kernel_space, every_page_of_a_range_is_flushed, .proves = "8.11");
+KTEST_PARAM(kernel_space, every_page_of_a_range_is_flushed, counts, NULL)
+{
+    virt_addr_t start = {PAGE};
+    uint64_t size_bytes = param->page_count * PAGE_SIZE;
+    KTEST_ASSERT_EQ(
+        test,
+        tlb_flush_now(page_map_range(&kernel_space, start, test_frame(0), size_bytes, RIGHTS)), OK);
+    for (uint64_t i = 0; i < param->page_count; i++) {
+        peek(PAGE + i * PAGE_SIZE);
+    }
+    KTEST_ASSERT_EQ(test, tlb_flush_now(page_unmap_range(&kernel_space, start, size_bytes)), OK);
+    for (uint64_t i = 0; i < param->page_count; i++) {
+        KTEST_EXPECT_FAULT(test, PF, 0, peek(PAGE + i * PAGE_SIZE));
+    }
+}
+
+// In the upper half, and so in all address spaces; this CPU's global entries go, too.
+KTEST(kernel_space, global_pages_are_flushed)
+{
+    const uint64_t upper = 0xffffffffc0000000; // behind the kernel, in a table that is there
+    for (uint64_t count = 1; count <= MANY; count += MANY - 1) {
+        KTEST_ASSERT_EQ(
+            test,
+            tlb_flush_now(page_map_range(&kernel_space, (virt_addr_t){upper}, test_frame(0),
+                                         count * PAGE_SIZE, RIGHTS | PTE_GLOBAL)),
+            OK);
+        peek(upper);
+        KTEST_ASSERT_EQ(
+            test,
+            tlb_flush_now(page_unmap_range(&kernel_space, (virt_addr_t){upper}, count * PAGE_SIZE)),
+            OK);
+        KTEST_EXPECT_FAULT(test, PF, 0, peek(upper));
+    }
+    KTEST_EXPECT_EQ(test, (cpu_read_cr4() & CR4_PGE) != 0, (cpuid(1, 0).edx >> 13 & 1) != 0);
+}
+
+static struct {
+    unsigned count;
+    const struct address_space *space;
+    uint64_t start;
+    uint64_t page_count;
+    unsigned frames_used;
+} shot;
+
+static void note_shot(const struct address_space *space, virt_addr_t start, uint64_t page_count)
+{
+    shot.count++;
+    shot.space = space;
+    shot.start = start.value;
+    shot.page_count = page_count;
+    shot.frames_used = test_frames_used_count();
+}
+
+static void forget_shootdown(void *unused)
+{
+    (void)unused;
+    tlb_shootdown = NULL;
+}
+
+// The other CPUs hear of each change before its tables are anybody else's.
+KTEST(kernel_space, other_cpus_are_told_before_tables_are_freed)
+{
+    tlb_shootdown = note_shot;
+    ktest_add_action(test, forget_shootdown, NULL);
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    shot.count = 0;
+
+    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
+
+    KTEST_EXPECT_EQ(test, shot.count, 1);
+    KTEST_EXPECT_PTR_EQ(test, shot.space, &kernel_space);
+    KTEST_EXPECT_EQ(test, shot.start, PAGE);
+    KTEST_EXPECT_EQ(test, shot.page_count, 1);
+    KTEST_EXPECT_EQ(test, shot.frames_used, 3);
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), 0);
+    KTEST_EXPECT_EQ(test, unmap(PAGE), ENOENT); // nothing has changed: nobody is told
+    KTEST_EXPECT_EQ(test, shot.count, 1);
+}

@@ -110,6 +110,16 @@ def test_ktest_compiles_as_plain_c11(build: Path, path: Path) -> None:
 REFUSED: Dict[str, str] = {
     "an ignored error": '#include "lib/error.h"\nenum error f(void);\nvoid g(void);\n'
                         "void g(void) { f(); }",
+    "a TLB flush that is forgotten":
+        '#include "mm/page_table.h"\nvoid g(struct address_space *s);\n'
+        "void g(struct address_space *s) { page_unmap(s, (virt_addr_t){0}, PAGE_4KIB, 0); }",
+    "a TLB flush that is kept":
+        '#include "mm/page_table.h"\nvoid g(struct address_space *s);\n'
+        "void g(struct address_space *s) {\n"
+        "    struct tlb_flush f = page_unmap(s, (virt_addr_t){0}, PAGE_4KIB, 0); }",
+    "a flush whose error is ignored":
+        '#include "mm/tlb.h"\nvoid g(struct address_space *s);\nvoid g(struct address_space *s) {\n'
+        "    tlb_flush_now(page_unmap(s, (virt_addr_t){0}, PAGE_4KIB, 0)); }",
     "a virtual address for a physical one":
         '#include "lib/addr.h"\nvoid f(phys_addr_t);\nvoid g(virt_addr_t a);\n'
         "void g(virt_addr_t a) { f(a); }",
@@ -140,6 +150,9 @@ REFUSED: Dict[str, str] = {
 # What the compiler has to say of each: gcc and clang agree on these words.
 COMPLAINTS = {
     "an ignored error": r"unused-result",
+    "a TLB flush that is forgotten": r"unused-result",
+    "a TLB flush that is kept": r"unused-variable",
+    "a flush whose error is ignored": r"unused-result",
     "a virtual address for a physical one": r"incompatible type",
     "a number for an address": r"incompatible type",
     "a handler without the error code for a vector that has one": r"incompatible",

@@ -49,7 +49,7 @@ static void print_run(const struct writer *writer, const struct run *run)
     }
     uint64_t flags = run->first.flags;
     uint64_t count = run->size_bytes / page_size_bytes(run->first.size);
-    format_write(writer, "%#018lx to %#018lx -> %#014lx %s%s%s%s, %lu x %s\n", run->start,
+    format_write(writer, "0x%016lx to 0x%016lx -> 0x%012lx %s%s%s%s, %lu x %s\n", run->start,
                  run->start + run->size_bytes - 1, run->first.frame.value, rights_name(flags),
                  (flags & PTE_USER) != 0 ? " user" : "",
                  (flags & PTE_CACHE_DISABLE) != 0   ? " uncached"
@@ -95,6 +95,6 @@ void page_table_dump(const struct address_space *space, const struct writer *wri
     }
     print_run(writer, &run);
     if (error != OK && error != ENOENT) {
-        format_write(writer, "%#018lx: the entry is malformed\n", page.value);
+        format_write(writer, "0x%016lx: the entry is malformed\n", page.value);
     }
 }

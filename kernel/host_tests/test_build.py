@@ -166,7 +166,7 @@ COMPLAINTS = {
 }
 
 
-@proves("1.3", "5.2", "3.12")
+@proves("1.3", "5.2", "3.12", "9.3.1")
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
     assert re.search(COMPLAINTS[mistake], compiles(build, REFUSED[mistake] + "\n"))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The kernel's address space heads a list of all that share its upper half: a new level-4 entry of
-// that half has to be written into each of them (page_table.c does). That happens 256 times at most.
+// that half has to be written into each of them (page_map.c does). That happens 256 times at
+// most.
 #include "mm/address_space.h"
 
 #include "lib/assert.h"

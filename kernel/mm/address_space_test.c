@@ -109,6 +109,8 @@ KTEST(address_space, destroying_gives_all_frames_back)
         OK);
 
     address_space_destroy(&first);
+    KTEST_EXPECT_PTR_EQ(test, kernel.next, &second);
+    KTEST_EXPECT_NULL(test, second.next);
     expect_frame(test, &second, UPPER, 0x1000);
     KTEST_EXPECT_EQ(test, test_frames_used_count(), used + 1);
     KTEST_ASSERT_EQ(test, map(&kernel, UPPER + UPPER_STEP, 0), OK); // the list is whole

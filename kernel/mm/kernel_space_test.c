@@ -216,9 +216,24 @@ KTEST(kernel_space, without_frames_only_existing_tables_serve)
     KTEST_EXPECT_FAULT(test, PF, 0, peek(0xdeadbeaf007));
 }
 
-KTEST_ATTR(kernel_space, use_after_unmap_faults_at_once, .proves = "8.11 9.3.3");
-KTEST(kernel_space, use_after_unmap_faults_at_once)
+// The last page of a table, with which the table goes, and one that leaves a neighbour behind.
+struct neighbour_case {
+    bool has_neighbour;
+};
+
+static const struct neighbour_case neighbours[] = {{false}, {true}};
+
+static void map_neighbour(struct ktest *test, const struct neighbour_case *param)
 {
+    if (param->has_neighbour) {
+        KTEST_ASSERT_EQ(test, map(PAGE + PAGE_SIZE, second_page, RIGHTS), OK);
+    }
+}
+
+KTEST_ATTR(kernel_space, use_after_unmap_faults_at_once, .proves = "8.11 9.3.3");
+KTEST_PARAM(kernel_space, use_after_unmap_faults_at_once, neighbours, NULL)
+{
+    map_neighbour(test, param);
     KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
     poke(PAGE + 9, 1); // now it is in the TLB
     KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
@@ -228,8 +243,9 @@ KTEST(kernel_space, use_after_unmap_faults_at_once)
 }
 
 KTEST_ATTR(kernel_space, other_frame_is_seen_at_once, .proves = "8.11");
-KTEST(kernel_space, other_frame_is_seen_at_once)
+KTEST_PARAM(kernel_space, other_frame_is_seen_at_once, neighbours, NULL)
 {
+    map_neighbour(test, param);
     first_page[3] = 1;
     second_page[3] = 2;
     KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
@@ -423,6 +439,21 @@ static void forget_shootdown(void *unused)
 }
 
 // The other CPUs hear of each change before its tables are anybody else's.
+KTEST(kernel_space, other_cpus_are_told_of_single_pages)
+{
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    KTEST_ASSERT_EQ(test, map(PAGE + PAGE_SIZE, first_page, RIGHTS), OK);
+    tlb_shootdown = note_shot;
+    ktest_add_action(test, forget_shootdown, NULL);
+    shot.count = 0;
+
+    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
+
+    KTEST_EXPECT_EQ(test, shot.count, 1);
+    KTEST_EXPECT_EQ(test, shot.start, PAGE);
+    KTEST_EXPECT_EQ(test, shot.page_count, 1);
+}
+
 KTEST(kernel_space, other_cpus_are_told_before_tables_are_freed)
 {
     tlb_shootdown = note_shot;

@@ -61,8 +61,8 @@ static void split_at(const struct address_space *space, uint64_t boundary, phys_
     }
 }
 
-// Splits the large pages that lie in the range with a part of them. A page that the TLB holds by two
-// sizes is an error on some CPUs, so it has to be emptied then.
+// Splits the large pages that lie in the range with a part of them. A page that the TLB holds by
+// two sizes is an error on some CPUs, so it has to be emptied then.
 static enum error split_ends(const struct address_space *space, uint64_t start, uint64_t size_bytes,
                              bool *is_split_out)
 {

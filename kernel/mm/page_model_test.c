@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Page tables against a model, by chance: a list of pages in order of their addresses, changed in
-// the plainest way. Each call is tried on both, a part of them with an allocation that fails; errors
-// have to agree, and so have all pages and the number of tables.
+// the plainest way. Each call is tried on both, a part of them with an allocation that fails;
+// errors have to agree, and so have all pages and the number of tables.
 #include "mm/page_table.h"
 
 #include "ktest.h"

@@ -4,8 +4,8 @@
 // a large page of which only a part is unmapped or protected is split.
 //
 // Pure: it works on memory through struct address_space, and never touches the CPU. What the CPU
-// may hold of the old entries is the caller's to drop: each change returns a struct tlb_flush, which
-// the compiler lets nobody ignore (mm/tlb.h).
+// may hold of the old entries is the caller's to drop: each change returns a struct tlb_flush,
+// which the compiler lets nobody ignore (mm/tlb.h).
 //
 // A call that fails has changed nothing: all tables that it needs are taken before the first entry
 // is written. New tables are zeroed before they are linked; one whose last entry goes is unlinked,

@@ -157,9 +157,9 @@ static inline bool page_table_count_down(pte_t *parent)
     return parent->value >> PTE_TABLE_COUNT_SHIFT == 0;
 }
 
-// Tables that are not linked: the first word of each is the physical address of the next. That is an
-// entry that is not present, for the CPU may still walk through a table that has just been unlinked.
-// 0 is the empty list.
+// Tables that are not linked: the first word of each is the physical address of the next. That is
+// an entry that is not present, for the CPU may still walk through a table that has just been
+// unlinked. 0 is the empty list.
 void table_list_push(const struct address_space *space, phys_addr_t *list, phys_addr_t table);
 
 // Panics if there is none.

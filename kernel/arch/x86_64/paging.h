@@ -13,7 +13,7 @@
 
 struct paging_features {
     bool has_gib_pages;     // CPUID 0x80000001, EDX bit 26
-    bool has_no_execute;    // EDX bit 20, and EFER.NXE
+    bool has_no_execute;    // EDX bit 20, and EFER.NXE; this kernel does not boot without
     unsigned physical_bits; // of an address: CPUID 0x80000008, EAX bits 7 to 0
 };
 

@@ -88,8 +88,8 @@ const struct ktest_invariant *const *ktest_port_invariants(void);
 // Overwrites code, whatever its page allows. Default: writes.
 void ktest_port_write_code(void *code, const void *bytes, size_t size_bytes);
 
-// Takes the last bytes that the kernel has printed on its console since the call before, without the
-// report of a panic; returns how many. Default: none are known.
+// Takes the last bytes that the kernel has printed on its console since the call before, without
+// the report of a panic; returns how many. Default: none are known.
 size_t ktest_port_console(char *text_out, size_t size_bytes);
 
 struct ktest_register {

@@ -33,7 +33,8 @@ from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
 from .selection import Shard, of_suites, select, suggested_suite, suggestion
 from .summary import Summary
-from .terminal import Terminal, complain, forget_stdout, list_tests, open_what_is_closed, speak_any_encoding
+from .terminal import (Terminal, complain, forget_stdout, list_tests, open_what_is_closed,
+                       speak_any_encoding)
 
 if TYPE_CHECKING:
     from .foreign import ForeignRun

@@ -244,7 +244,8 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds: above 0, below 1,000,000")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds: above 0, below "
+                                         "1,000,000")
     return seconds
 
 

@@ -85,8 +85,8 @@ def _not_connected(evidence: Evidence) -> Optional[Finding]:
         return None
     how = "it went on" if ending.stop is not None else ending.describe()
     return Finding(Trouble.WRONG_QEMU, f"this is not how QEMU runs a machine: {how}, and never "
-                                       "connected to its monitor; are --qemu and --qemu-arg right, and "
-                                       "is --timeout long enough?")
+                                       "connected to its monitor; are --qemu and --qemu-arg right, "
+                                       "and is --timeout long enough?")
 
 
 def _quoted(log: str) -> str:

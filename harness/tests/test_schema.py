@@ -20,7 +20,8 @@ from judge import cli, data, report
 from judge.bisection import Conclusion
 from judge.evidence import Intervention, Record, Result
 from judge.model import (Cause, Difference, Encore, Finding, Inject, Interrupted,
-                         Isolation, Needs, Outcome, OutcomeKind, Scene, Speed, Test, Trap, Trouble, Verdict)
+                         Isolation, Needs, Outcome, OutcomeKind, Scene, Speed, Test, Trap, Trouble,
+                         Verdict)
 from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note,
                             Panic, Param, Registers, TestEnded)
 from judge.rounds import Tally

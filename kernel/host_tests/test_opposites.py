@@ -227,6 +227,6 @@ def test_image_that_does_not_boot_is_noticed(runs: Dict[str, Run]) -> None:
 def test_run_can_be_stopped_by_an_order(runs: Dict[str, Run]) -> None:
     """-x: nothing runs behind the first failure, and what does not is counted."""
     assert runs["stopped"].status == 1
-    assert re.search(r"\n\d passed, (1 failed|0 failed, 1 in error)(, \d skipped)?, \d+ not run in ",
-                     runs["stopped"].text)
+    assert re.search(r"\n\d passed, (1 failed|0 failed, 1 in error)(, \d skipped)?, "
+                     r"\d+ not run in ", runs["stopped"].text)
     assert "order" not in runs["stopped"].text, "nothing is wrong with the stream"

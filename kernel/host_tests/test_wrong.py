@@ -118,7 +118,7 @@ def test_kvm_that_there_is_not(build: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_killed_at_any_moment(build: Path, tmp_path: Path) -> None:
-    """At moments of a fixed seed: no QEMU is left, the reports can be read, the folders are named."""
+    """At moments of a fixed seed: no QEMU is left, the reports can be read, the folders named."""
     moments = random.Random(4)
     command = [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir",
                str(build), "--isolate", "boot", "-j", "2", "gdt.*", "format.*"]

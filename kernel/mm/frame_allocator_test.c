@@ -835,7 +835,8 @@ static void one_operation(struct ktest *test, struct test_random *random, bool i
     }
 }
 
-KTEST_ATTR(frame_allocator, agrees_with_a_model, .proves = "9.4.4");
+KTEST_ATTR(frame_allocator, agrees_with_a_model, .timeout_ms = 60000, .speed = KTEST_SPEED_SLOW,
+           .proves = "9.4.4");
 KTEST(frame_allocator, agrees_with_a_model)
 {
     add(0x2000, 0x9f000, MEMORY_USABLE);

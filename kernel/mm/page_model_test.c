@@ -397,7 +397,8 @@ static void unmap_everything(struct ktest *test)
     KTEST_ASSERT_EQ(test, test_frames_used_count(), has_upper_table ? 2 : 1);
 }
 
-KTEST_ATTR(page_model, agrees_by_chance, .timeout_ms = 120000, .proves = "9.3.2 9.3.3");
+KTEST_ATTR(page_model, agrees_by_chance, .timeout_ms = 120000, .speed = KTEST_SPEED_SLOW,
+           .proves = "9.3.2 9.3.3");
 KTEST(page_model, agrees_by_chance)
 {
     phys_addr_t top;

@@ -136,8 +136,9 @@ class Cards:
         if not addresses:
             return
         frames = self._frames(addresses)
-        yield from self._source([place] if place else [frame.place for frame in frames])
-        shown = frames if self._is_verbose else _without_runner(frames)
+        own = _without_runner(frames)
+        yield from self._source([place] if place else [frame.place for frame in own])
+        shown = frames if self._is_verbose else own
         yield "  backtrace"
         for line, group in groupby(map(_frame, shown)):
             count = len(list(group))
@@ -150,10 +151,10 @@ class Cards:
     def _mentioned(self, text: str) -> Iterator[str]:
         """The lines of the calls that return to addresses in a note."""
         for address in (int(word, 16) for word in ADDRESS.findall(text)):
-            frames = self._frames([0, address])[1:]
-            if frames and frames[0].place:
-                yield f"             {_frame(frames[0])}"
-                yield from source_lines(*split_place(frames[0].place), self._image.path)
+            innermost = self._symbols.frames(address, is_return=True)[0]
+            if innermost.place:
+                yield f"             {_frame(innermost)}"
+                yield from source_lines(*split_place(innermost.place), self._image.path)
 
     def _source(self, places: Sequence[str]) -> Iterator[str]:
         """Functions in headers are small and of no interest, as long as there is a caller."""
@@ -240,11 +241,15 @@ class Cards:
             yield from _block("registers", _state(registers))
 
     def _frames(self, addresses: Sequence[int]) -> List[Frame]:
+        frames: List[Frame] = self._symbols.backtrace(addresses)
+        return frames
+
+    @property
+    def _symbols(self) -> Any:
         if self._symbolizer is None:
             from .symbolize import Symbolizer  # 45 ms that only a failure has to spend
             self._symbolizer = Symbolizer(self._image.path, self._image.symbols)
-        frames: List[Frame] = self._symbolizer.backtrace(addresses)
-        return frames
+        return self._symbolizer
 
 
 def _check(event: CheckFailed) -> Iterator[str]:

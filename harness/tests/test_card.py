@@ -101,6 +101,13 @@ def test_a_backtrace_of_the_runner_alone_is_shown(image: Image) -> None:
         f"    {RUNNER}+0x3, 0x3", "    main+0x4, kernel/main.c:1"]
 
 
+def test_the_runner_s_source_is_not_the_culprit_s(image: Image) -> None:
+    """Where the lines of the test itself are not known."""
+    frames = [Frame(1, "poke", 1), Frame(3, RUNNER, 3), Frame(4, "main", 4, "ktest/ktest.h:1")]
+    lines = list(Fakes(image, frames).lines(result(Cause.REPORTED, FAULT, Backtrace((1,)))))
+    assert "  ktest/ktest.h:1" not in lines
+
+
 def test_a_recursion_is_told_once(image: Image) -> None:
     inner, outer = Frame(1, "down", 1, "a.c:3"), Frame(2, "down", 9, "a.c:4")
     assert backtrace(image, inner, *[outer] * 30) == [

@@ -45,8 +45,22 @@ OK, FAILED, NO_MATCH, ALL_SKIPPED, BROKEN, INTERRUPTED = 0, 1, 5, 77, 99, 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+_came: List[int] = []  # of SIGNALS
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """An interruption may come in the middle of anything, and end as the error of what it broke."""
+    _came.clear()
     previous = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    try:
+        status = _status(arguments)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return INTERRUPTED if _came and status == BROKEN else status
+
+
+def _status(arguments: Optional[Sequence[str]]) -> int:
     open_what_is_closed()
     speak_any_encoding()
     try:
@@ -70,12 +84,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Interrupted:
         complain("interrupted")
         return INTERRUPTED
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: Optional[FrameType]) -> None:
+    _came.append(number)
     raise Interrupted
 
 

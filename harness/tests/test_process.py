@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from judge import cli
 from judge.machine import Machine
 from judge.model import Needs
 from judge.program import first_line
@@ -132,7 +133,7 @@ def check_a_kill(command: List[str], folder: Path, number: signal.Signals, secon
     wait_until(lambda: not processes_of(folder))
     if (folder / "r.json").exists():  # before, the interpreter may still be on its way
         assert "Traceback" not in output and "bug of the harness" not in output
-    assert harness.returncode in (0, 130, -number)
+    assert harness.returncode in (0, 130, -number), output
     is_complete = False
     if (folder / "r.json").exists():
         data = json.loads((folder / "r.json").read_text())
@@ -223,3 +224,17 @@ def test_what_comes_while_a_question_is_open_is_not_lost(kernel: Path, fake_qemu
             said += each.data if isinstance(each, ProtocolData) else b""
         assert qemu.cpu_seconds() >= 0.0
     assert said.endswith(b"    ok 1 one\n")
+
+
+def test_an_interruption_that_ends_as_an_error_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes in the middle of a call, and what that call leaves behind fails."""
+    def be_interrupted(_: object) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(1)
+        except BaseException:
+            raise OSError(9, "Bad file descriptor") from None
+        return 0
+
+    monkeypatch.setattr(cli, "_main", be_interrupted)
+    assert cli.main([]) == cli.INTERRUPTED

@@ -23,7 +23,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional, Protocol, Sequence, Union
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Protocol, Sequence, Union
 
 import pexpect
 
@@ -88,6 +88,21 @@ class Wish:
 
 
 Happening = Union[ConsoleData, ProtocolData, MonitorMessage, MonitorBroken, Exited]
+
+
+# What ends the harness by an exception, wherever it is.
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """For where an exception in the middle would leave a process that nobody knows, or one that is
+    waited for twice. An interruption comes behind it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
 
 
 class Channels(Protocol):
@@ -181,10 +196,12 @@ class Qemu:
             limit = FILE_BYTES if most == resource.RLIM_INFINITY else min(FILE_BYTES, most)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
 
         try:
-            self._child = pexpect.spawn(self.command[0], list(self.command[1:]), timeout=None,
-                                        maxread=CHUNK_BYTES, echo=False, preexec_fn=prepare)
+            with undisturbed():
+                self._child = pexpect.spawn(self.command[0], list(self.command[1:]), timeout=None,
+                                            maxread=CHUNK_BYTES, echo=False, preexec_fn=prepare)
         except (pexpect.ExceptionPexpect, OSError) as error:
             why = (why_not_run(self.command[0], error) if isinstance(error, OSError)
                    else f"QEMU did not start: {error}.")
@@ -272,7 +289,8 @@ class Qemu:
                 break
             for key in ready:
                 rest += key.data()
-        self._child.wait()
+        with undisturbed():
+            self._child.wait()
         return [*rest, Exited(self._child.exitstatus, self._child.signalstatus)]
 
     def log(self) -> str:
@@ -345,10 +363,11 @@ class Qemu:
         """Ends the whole process group and collects the process."""
         if self._child is None:
             return
-        if not self._child.terminated:
-            self._kill_group()
-            self._child.wait()
-        self._child.close()
+        with undisturbed():
+            if not self._child.terminated:
+                self._kill_group()
+                self._child.wait()
+            self._child.close()
 
     def _kill_group(self) -> None:
         """While its first process has not been waited for, nobody else can have the number."""

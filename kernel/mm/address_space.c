@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
-//
-// The kernel's address space heads a list of all that share its upper half: a new level-4 entry of
-// that half has to be written into each of them (page_map.c does). That happens 256 times at
-// most.
 #include "mm/address_space.h"
 
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "mm/page_walk.h"
 
 #define LOWER_HALF_ENTRIES (TABLE_ENTRY_COUNT / 2)
 
 static pte_t *top_table(const struct address_space *space)
 {
-    return (pte_t *)(uintptr_t)(space->physical_offset + space->top.value);
+    return page_table_at(space, space->top);
 }
 
 // Bits of the address that the CPU has not, or that lie within a large page.
@@ -32,7 +29,7 @@ void address_space_adopt(struct address_space *space_out, phys_addr_t top,
         .physical_offset = physical_offset,
         .frames = frames,
         .features = features,
-        .kernel = space_out,
+        .is_kernel = true,
     };
     for (unsigned level = PAGE_4KIB; level <= PAGE_1GIB; level++) {
         space_out->reserved[level] = reserved_bits(features, level);
@@ -40,7 +37,32 @@ void address_space_adopt(struct address_space *space_out, phys_addr_t top,
     space_out->reserved[PTE_LEVEL_MAX] = PTE_LARGE; // no page can be that large
 }
 
-enum error address_space_create(struct address_space *kernel, struct address_space *space_out)
+enum error address_space_prepare(struct address_space *kernel, virt_addr_t start,
+                                 uint64_t size_bytes)
+{
+    if (page_check_range(kernel, start, size_bytes) != OK || !is_upper(start.value)) {
+        return EINVAL;
+    }
+    unsigned first = virt_addr_p4_index(start);
+    unsigned last = virt_addr_p4_index((virt_addr_t){start.value + (size_bytes - 1)});
+    pte_t *table = top_table(kernel);
+    uint64_t missing_count = 0;
+    for (unsigned i = first; i <= last; i++) {
+        missing_count += !pte_is_present(table[i]);
+    }
+    phys_addr_t tables;
+    enum error error = table_list_take(kernel, missing_count, &tables);
+    for (unsigned i = first; error == OK && i <= last; i++) {
+        if (!pte_is_present(table[i])) {
+            phys_addr_t level3 = table_list_pop(kernel, &tables);
+            memset(page_table_at(kernel, level3), 0, PAGE_SIZE);
+            store_entry(&table[i], page_table_entry(level3, start.value, 0));
+        }
+    }
+    return error;
+}
+
+enum error address_space_create(const struct address_space *kernel, struct address_space *space_out)
 {
     phys_addr_t top;
     enum error error = kernel->frames->alloc(kernel->frames->context, &top);
@@ -53,7 +75,7 @@ enum error address_space_create(struct address_space *kernel, struct address_spa
     memset(table, 0, LOWER_HALF_ENTRIES * sizeof(pte_t));
     memcpy(table + LOWER_HALF_ENTRIES, top_table(kernel) + LOWER_HALF_ENTRIES,
            LOWER_HALF_ENTRIES * sizeof(pte_t));
-    kernel->next = space_out; // *space_out has the rest of the list
+    space_out->is_kernel = false;
     return OK;
 }
 
@@ -72,12 +94,7 @@ static void unmap_lower_half(struct address_space *space)
 
 void address_space_destroy(struct address_space *space)
 {
-    assert(space->kernel != space);
+    assert(!space->is_kernel);
     unmap_lower_half(space);
-    struct address_space *before = space->kernel;
-    while (before->next != space) {
-        before = before->next;
-    }
-    before->next = space->next;
     space->frames->free(space->frames->context, space->top);
 }

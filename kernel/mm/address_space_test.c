@@ -22,6 +22,7 @@ static void make_kernel(struct ktest *test)
     KTEST_ASSERT_EQ(test, test_frames.alloc(NULL, &top), OK);
     memset(test_frame_memory(top), 0, PAGE_SIZE);
     address_space_adopt(&kernel, top, features, test_frames_offset(), &test_frames);
+    KTEST_ASSERT_EQ(test, address_space_prepare(&kernel, (virt_addr_t){UPPER}, 3 * UPPER_STEP), OK);
 }
 
 KTEST_SUITE(address_space, .init = make_kernel);
@@ -57,7 +58,7 @@ KTEST(address_space, lower_halves_are_separate)
     expect_unmapped(test, &kernel, LOWER);
 }
 
-// Also what the kernel maps later, in tables that were not there when the others were made.
+// Also what the kernel maps later.
 KTEST(address_space, upper_half_is_the_same_in_all)
 {
     KTEST_ASSERT_EQ(test, map(&kernel, UPPER, 0x1000), OK);
@@ -109,14 +110,10 @@ KTEST(address_space, destroying_gives_all_frames_back)
         OK);
 
     address_space_destroy(&first);
-    KTEST_EXPECT_PTR_EQ(test, kernel.next, &second);
-    KTEST_EXPECT_NULL(test, second.next);
     expect_frame(test, &second, UPPER, 0x1000);
     KTEST_EXPECT_EQ(test, test_frames_used_count(), used + 1);
-    KTEST_ASSERT_EQ(test, map(&kernel, UPPER + UPPER_STEP, 0), OK); // the list is whole
-    expect_frame(test, &second, UPPER + UPPER_STEP, 0);
     address_space_destroy(&second);
-    KTEST_EXPECT_EQ(test, test_frames_used_count(), used + 3); // the kernel's new tables
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), used);
     expect_frame(test, &kernel, UPPER, 0x1000);
 }
 
@@ -124,12 +121,50 @@ KTEST(address_space, creation_without_memory_fails)
 {
     test_frames_fail_at(1);
     KTEST_EXPECT_EQ(test, address_space_create(&kernel, &first), ENOMEM);
-    KTEST_EXPECT_NULL(test, kernel.next);
-    KTEST_EXPECT_EQ(test, test_frames_used_count(), 1);
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), 4); // level 4, and what is prepared
+}
+
+// Once, as many as are missing, and zeroed: the frames arrive full of garbage.
+KTEST(address_space, upper_half_is_prepared_where_it_is_not)
+{
+    const uint64_t start = UPPER + 2 * UPPER_STEP;
+    KTEST_ASSERT_EQ(test, map(&kernel, start, 0x1000), OK);
+    unsigned used = test_frames_used_count();
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, (virt_addr_t){start}, PAGE_SIZE), OK);
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), used);
+    virt_addr_t boundary = {start + UPPER_STEP - PAGE_SIZE};
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, boundary, 2 * PAGE_SIZE), OK);
+    KTEST_EXPECT_EQ(test, test_frames_used_count(), used + 1);
+    virt_addr_t last = {~0ULL - PAGE_SIZE + 1};
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, last, PAGE_SIZE), OK);
+    KTEST_EXPECT_EQ(test, map(&kernel, last.value, 0x2000), OK);
+
+    expect_frame(test, &kernel, start, 0x1000);
+    virt_addr_t page = {start + PAGE_SIZE};
+    struct page_mapping mapping;
+    KTEST_EXPECT_EQ(test, page_find(&kernel, &page, &mapping), OK);
+    KTEST_EXPECT_EQ(test, page.value, last.value); // nothing in between
+}
+
+KTEST(address_space, preparation_is_all_or_nothing)
+{
+    virt_addr_t start = {UPPER + 2 * UPPER_STEP};
+    const pte_t *top = test_frame_memory(kernel.top);
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        test_frames_fail_at(nth);
+        KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, start, 3 * UPPER_STEP), ENOMEM);
+        KTEST_EXPECT_EQ(test, test_frames_used_count(), 4);
+        KTEST_EXPECT_EQ(test, top[259].value, 0);
+    }
+    test_frames_fail_at(0);
+    KTEST_ASSERT_EQ(test, address_space_create(&kernel, &first), OK);
+    KTEST_EXPECT_EQ(test, address_space_prepare(&first, start, PAGE_SIZE), EINVAL);
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, (virt_addr_t){LOWER}, PAGE_SIZE), EINVAL);
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, start, 0), EINVAL);
+    KTEST_EXPECT_EQ(test, address_space_prepare(&kernel, start, PAGE_SIZE + 1), EINVAL);
 }
 
 KTEST(address_space, kernels_is_not_destroyed)
 {
-    KTEST_EXPECT_PANIC(test, "assertion failed: space->kernel != space",
-                       address_space_destroy(&kernel));
+    KTEST_EXPECT_PANIC(test, "assertion failed: !space->is_kernel", address_space_destroy(&kernel));
 }

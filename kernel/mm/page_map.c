@@ -15,24 +15,12 @@ static enum error check_frames(const struct address_space *space, phys_addr_t fr
     return is_possible ? OK : EINVAL;
 }
 
-// The upper half's level-4 entries are the same everywhere, and never change again.
-static void share_entry(const struct address_space *space, unsigned index)
-{
-    pte_t entry = page_table_at(space, space->top)[index];
-    for (const struct address_space *other = space->next; other != NULL; other = other->next) {
-        store_entry(&page_table_at(other, other->top)[index], entry.value);
-    }
-}
-
 static void link_table(const struct address_space *space, uint64_t address,
                        const struct page_walk *at, phys_addr_t table)
 {
-    bool is_shared = at->level == PTE_LEVEL_MAX && is_upper(address);
     memset(page_table_at(space, table), 0, PAGE_SIZE);
-    store_entry(at->place, page_table_entry(table, address, is_shared ? 0 : PTE_TABLE_OWNED));
-    if (is_shared) {
-        share_entry(space, virt_addr_p4_index((virt_addr_t){address}));
-    } else if (at->level < PTE_LEVEL_MAX) {
+    store_entry(at->place, page_table_entry(table, address, PTE_TABLE_OWNED));
+    if (at->level < PTE_LEVEL_MAX) {
         page_table_count_up(at->parent);
     }
 }
@@ -82,7 +70,8 @@ static uint64_t entry_of(const struct mapping_request *request, uint64_t offset,
            (size > PAGE_4KIB ? PTE_LARGE : 0);
 }
 
-// EEXIST if anything is in the way. A table is counted where its first page lies.
+// EEXIST if anything is in the way, EINVAL where the upper half is not prepared. A table is counted
+// where its first page lies.
 static enum error count_missing_tables(const struct address_space *space,
                                        const struct mapping_request *request, uint64_t *count_out)
 {
@@ -93,6 +82,9 @@ static enum error count_missing_tables(const struct address_space *space,
         const struct page_walk found = page_walk(space, address, size);
         if (pte_is_present(found.entry)) {
             return EEXIST;
+        }
+        if (found.level == PTE_LEVEL_MAX && is_upper(address)) {
+            return EINVAL;
         }
         for (unsigned level = size; level < found.level; level++) {
             count += offset == 0 || is_aligned(address, pte_size_bytes(level + 1));

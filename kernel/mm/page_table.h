@@ -10,8 +10,8 @@
 // A call that fails has changed nothing: all tables that it needs are taken before the first entry
 // is written. New tables are zeroed before they are linked; one whose last entry goes is unlinked,
 // and given back to the frame source when the TLB is flushed. Two kinds stay when they are empty:
-// the upper half's level-3 tables, as all address spaces share them, and those of the boot code,
-// which are not the frame source's.
+// the upper half's level-3 tables, which all address spaces share and address_space_prepare makes,
+// and those of the boot code, which are not the frame source's.
 //
 // Callers take care that nobody else changes the same address space, or the shared upper half, at
 // the same time; and that interrupt handlers don't.
@@ -47,8 +47,7 @@ struct address_space {
     struct paging_features features;
     uint64_t reserved[PTE_LEVEL_MAX + 1]; // by level: what a page's entry may not set
     struct tlb_stale stale;
-    struct address_space *kernel; // whose upper half this one shares; itself if it is its own
-    struct address_space *next;   // of those that share it, beginning with the kernel's
+    bool is_kernel; // the upper half is its own; the others share it
 };
 
 // What a caller may say of a page. PTE_PRESENT is understood.
@@ -78,7 +77,7 @@ struct page_mapping {
 //   EINVAL   an address is not canonical, not aligned or too large for the CPU; a size is 0 or not
 //            a multiple of the page size; the range leaves its half of the address space; flags
 //            outside PAGE_FLAGS; PTE_USER in the upper half; PTE_GLOBAL in the lower one; the upper
-//            half by any other address space than the kernel's
+//            half by any other address space than the kernel's, or where it is not prepared
 //   ENOTSUP  the CPU has no 1 GiB pages, or no PTE_NO_EXECUTE: it is refused, not dropped
 //   ENOENT   (a part of) the range is not mapped
 //   EEXIST   (a part of) the range is mapped, by a page of any size; or a large page would have to

@@ -69,6 +69,7 @@ KTEST(page_table_dump, neighbours_are_one_line)
     map(test, 5 * PAGE_SIZE, 9 * GIB, PAGE_SIZE, PTE_USER | PTE_NO_EXECUTE); // other frames
     map(test, 7 * PAGE_SIZE, 9 * GIB + 2 * PAGE_SIZE, PAGE_SIZE, PTE_UNCACHED | PTE_WRITABLE);
     map(test, GIB, 2 * GIB, 2 * GIB + 4 * MIB, PTE_WRITE_THROUGH | PTE_NO_EXECUTE);
+    KTEST_ASSERT_EQ(test, address_space_prepare(&space, (virt_addr_t){TOP_PAGE}, PAGE_SIZE), OK);
     map(test, TOP_PAGE, 0, PAGE_SIZE, PTE_GLOBAL | PTE_NO_EXECUTE);
     const char *expected =
         "0x0000000000000000 to 0x0000000000003fff -> 0x000200000000 rw-, 4 x 4 KiB\n"

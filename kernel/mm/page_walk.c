@@ -57,5 +57,5 @@ enum error page_check_range(const struct address_space *space, virt_addr_t page,
         size_bytes - 1 > (start | LAST_OF_HALF) - start) {
         return EINVAL;
     }
-    return is_upper(start) && space->kernel != space ? EINVAL : OK;
+    return is_upper(start) && !space->is_kernel ? EINVAL : OK;
 }

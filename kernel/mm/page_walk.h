@@ -95,7 +95,7 @@ static inline enum error page_check_one(const struct address_space *space, virt_
 {
     bool is_possible = virt_addr_is_canonical(page.value) &&
                        is_aligned(page.value, page_size_bytes(size)) &&
-                       (!is_upper(page.value) || space->kernel == space);
+                       (!is_upper(page.value) || space->is_kernel);
     return is_possible ? OK : EINVAL;
 }
 

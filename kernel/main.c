@@ -76,7 +76,7 @@ static void frames_init(void)
 
 static void page_tables_init(void)
 {
-    kernel_space_init(&kernel_frames);
+    require(kernel_space_init(&kernel_frames), "the kernel's address space");
 }
 
 static void log_level_init(void)

@@ -66,6 +66,14 @@ void print(const char *format, ...)
     va_end(arguments);
 }
 
+static void write_text(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    print("%.*s", (int)size_bytes, bytes);
+}
+
+const struct writer log_text_writer = {.write = write_text};
+
 void println(const char *format, ...)
 {
     va_list arguments;

@@ -30,6 +30,9 @@ enum log_level {
 [[gnu::format(printf, 1, 2)]] void print(const char *format, ...);
 [[gnu::format(printf, 1, 2)]] void println(const char *format, ...);
 
+// print() for functions that write to a writer.
+extern const struct writer log_text_writer;
+
 // The threshold at start is LOG_INFO.
 void log_set_level(enum log_level level);
 

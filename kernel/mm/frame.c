@@ -82,6 +82,11 @@ enum error frame_alloc(phys_addr_t *frame_out)
     return OK;
 }
 
+enum error frame_alloc_for(const void *site, phys_addr_t *frame_out)
+{
+    return alloc_at(0, FRAME_ZONE_REST, site, frame_out);
+}
+
 enum error frame_alloc_run(unsigned order, enum frame_zone highest, phys_addr_t *frame_out)
 {
     return alloc_at(order, highest, __builtin_return_address(0), frame_out);

@@ -25,6 +25,9 @@ enum error frame_init(struct memory_map *map);
 enum error frame_alloc(phys_addr_t *frame_out);
 void frame_free(phys_addr_t frame);
 
+// The same for somebody else, whose call is the one to be named in reports.
+enum error frame_alloc_for(const void *site, phys_addr_t *frame_out);
+
 // 2^order frames in a row, aligned to their size, from no zone above `highest`. ENOMEM if there
 // is no such run; EINVAL if the order is above FRAME_ORDER_MAX.
 enum error frame_alloc_run(unsigned order, enum frame_zone highest, phys_addr_t *frame_out);

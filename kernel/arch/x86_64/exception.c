@@ -67,12 +67,25 @@ bool exception_has_error_code(uint8_t vector)
     return vector < EXCEPTION_COUNT && exceptions[vector].error != ERROR_NONE;
 }
 
+static void append_stack(struct text_buffer *text, const struct stack_place *place)
+{
+    text_append(text, "%s", stack_name(place->stack));
+    if (place->stack == KERNEL_STACK) {
+        text_append(text, " %u", place->slot);
+    }
+}
+
 static void append_address(struct text_buffer *text, uint64_t address)
 {
     struct stack_place place = stack_locate(address);
     if (place.part == STACK_PART_GUARD) {
-        text_append(text, "the guard page %lu bytes below the %s (%#lx)", place.below_bytes,
-                    stack_name(place.stack), address);
+        text_append(text, "the guard page %lu bytes below the ", place.below_bytes);
+        append_stack(text, &place);
+        text_append(text, " (%#lx)", address);
+    } else if (place.part == STACK_PART_FREE) {
+        text_append(text, "the unused ");
+        append_stack(text, &place);
+        text_append(text, " (%#lx)", address);
     } else if (address < PAGE_SIZE) {
         text_append(text, "the null page (%#lx)", address);
     } else {

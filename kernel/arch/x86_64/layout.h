@@ -1,22 +1,37 @@
 // SPDX-License-Identifier: MIT
 //
-// Where things lie in the kernel's address space, for C. boot/layout.inc says the same for the
-// assembly code; the symbols are the linker script's.
+// Where things lie in the kernel's address space, for C; docs/memory.md tells why. boot/layout.inc
+// says the same for the assembly code, as far as it needs it; the symbols are the linker script's.
 #pragma once
 
 #include <stdint.h>
 
 #include "lib/addr.h"
 
-#define KERNEL_VMA 0xffffffff80000000
-#define DIRECT_MAP_VMA 0xffff800000000000
-
 #define LARGE_PAGE_SIZE (2ULL << 20)
 
-// What boot/entry.asm maps of the direct map; mm/direct_map.c adds what lies above.
+// All physical memory. boot/entry.asm maps the first part, mm/direct_map.c what lies above; one
+// entry of the top-level table covers the largest.
+#define DIRECT_MAP_VMA 0xffff800000000000
 #define DIRECT_MAP_BOOT_END (4ULL << 30)
-// One entry of the top-level table covers this much.
 #define DIRECT_MAP_SIZE_MAX (512ULL << 30)
+
+// The heap's memory: mm/heap_window.h. It grows upwards.
+#define HEAP_VMA 0xffff900000000000
+#define HEAP_SIZE_MAX (512ULL << 30)
+
+// Stacks of the kernel: mm/kernel_stack.h. Slots of one size, each with a stack at its upper end.
+#define STACKS_VMA 0xffffa00000000000
+#define STACK_SLOT_SIZE (64ULL << 10)
+#define STACK_SLOT_COUNT 16384
+#define STACKS_SIZE (STACK_SLOT_COUNT * STACK_SLOT_SIZE)
+
+// Registers of devices: mm/mmio.h.
+#define MMIO_VMA 0xffffb00000000000
+#define MMIO_SIZE (512ULL << 30)
+
+// The kernel's image, at its physical address from here.
+#define KERNEL_VMA 0xffffffff80000000
 
 extern const char text_start[];
 extern const char text_end[];

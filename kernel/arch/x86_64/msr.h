@@ -9,6 +9,7 @@
 #include "lib/bits.h"
 
 enum msr {
+    MSR_APIC_BASE = 0x1b,
     MSR_EFER = 0xc0000080,
     MSR_FS_BASE = 0xc0000100,
     MSR_GS_BASE = 0xc0000101,

@@ -96,7 +96,7 @@ void trap_dispatch(struct trap_frame *frame)
 enum ist trap_ist(const struct trap_frame *frame)
 {
     struct stack_place place = stack_locate((uint64_t)frame);
-    if (place.part != STACK_PART_BODY || (uint64_t)(frame + 1) != stack_top(place.stack)) {
+    if (place.part != STACK_PART_BODY || (uint64_t)(frame + 1) != place.top) {
         return IST_NONE; // the CPU begins at the top of an interrupt stack
     }
     switch (place.stack) {

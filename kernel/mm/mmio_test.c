@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+//
+// The local APIC's registers: Intel SDM vol. 3, 11.4.1.
+#include "mm/mmio.h"
+
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/msr.h"
+#include "ktest.h"
+#include "mm/frame.h"
+#include "mm/kernel_space.h"
+
+#define APIC_ADDRESS GENMASK(35, 12)
+#define APIC_VERSION 0x30
+#define APIC_TASK_PRIORITY 0x80
+#define VIDEO_MEMORY 0xa0000 // reserved on every PC, whether there is a VGA or not
+
+static phys_addr_t apic(void)
+{
+    return (phys_addr_t){msr_read(MSR_APIC_BASE) & APIC_ADDRESS};
+}
+
+static volatile void *map(struct ktest *test, uint64_t start, uint64_t size_bytes)
+{
+    volatile void *registers = NULL;
+    KTEST_ASSERT_EQ(test, mmio_map((phys_addr_t){start}, size_bytes, &registers), OK);
+    return registers;
+}
+
+static uint32_t read_at(volatile void *registers, uint64_t offset)
+{
+    return *(volatile uint32_t *)((uint64_t)registers + offset);
+}
+
+static void write_at(volatile void *registers, uint64_t offset, uint32_t value)
+{
+    *(volatile uint32_t *)((uint64_t)registers + offset) = value;
+}
+
+KTEST_ATTR(mmio, registers_of_a_device_are_reached, .needs = KTEST_NEEDS_APIC);
+KTEST(mmio, registers_of_a_device_are_reached)
+{
+    volatile void *registers = map(test, apic().value, PAGE_SIZE);
+    volatile void *one = map(test, apic().value + APIC_TASK_PRIORITY, sizeof(uint32_t));
+    KTEST_EXPECT_EQ(test, read_at(registers, APIC_VERSION) & 0xf0, 0x10); // an integrated one
+    write_at(registers, APIC_TASK_PRIORITY, 0x20);
+    uint32_t seen = read_at(one, 0);
+    write_at(one, 0, 0);
+    KTEST_EXPECT_EQ(test, seen, 0x20);
+    KTEST_EXPECT_EQ(test, read_at(registers, APIC_TASK_PRIORITY), 0);
+    mmio_unmap(one, sizeof(uint32_t));
+    mmio_unmap(registers, PAGE_SIZE);
+    KTEST_EXPECT_FAULT(test, PF, 0, read_at(registers, APIC_VERSION));
+}
+
+KTEST(mmio, registers_are_uncached_data)
+{
+    volatile void *registers = map(test, VIDEO_MEMORY + 5, 2 * PAGE_SIZE - 10);
+    virt_addr_t address = {(uint64_t)registers};
+    struct page_mapping mapping = {0};
+    KTEST_ASSERT_EQ(test, kernel_translate(address, &mapping), OK);
+    KTEST_EXPECT_EQ(test, mapping.frame.value + mapping.offset, VIDEO_MEMORY + 5);
+    KTEST_EXPECT_EQ(test, mapping.flags & (PAGE_RIGHTS | PTE_UNCACHED),
+                    PTE_WRITABLE | PTE_NO_EXECUTE | PTE_UNCACHED);
+    KTEST_EXPECT_GE(test, address.value, MMIO_VMA);
+    KTEST_EXPECT_LT(test, address.value, MMIO_VMA + MMIO_SIZE);
+
+    address.value = ALIGN_UP(address.value, PAGE_SIZE);
+    KTEST_ASSERT_EQ(test, kernel_translate(address, &mapping), OK); // the second page
+    KTEST_EXPECT_EQ(test, mapping.frame.value, VIDEO_MEMORY + PAGE_SIZE);
+    address.value += PAGE_SIZE;
+    KTEST_EXPECT_EQ(test, kernel_translate(address, &mapping), ENOENT); // and no third
+    mmio_unmap(registers, 2 * PAGE_SIZE - 10);
+}
+
+KTEST(mmio, large_ranges_take_large_pages)
+{
+    volatile void *registers = map(test, 1ULL << 39, 1 << 30); // behind all memory
+    struct page_mapping mapping = {0};
+    KTEST_ASSERT_EQ(test, kernel_translate((virt_addr_t){(uint64_t)registers}, &mapping), OK);
+    KTEST_EXPECT_GE(test, mapping.size, PAGE_2MIB);
+    KTEST_EXPECT_EQ(test, mapping.frame.value, 1ULL << 39);
+    mmio_unmap(registers, 1 << 30);
+}
+
+// The first room that is large enough, with a page to spare.
+KTEST(mmio, room_is_found_again)
+{
+    uint64_t a = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE);
+    uint64_t b = (uint64_t)map(test, VIDEO_MEMORY, 3 * PAGE_SIZE);
+    uint64_t c = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, b, a + 2 * PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, c, b + 4 * PAGE_SIZE);
+
+    mmio_unmap((volatile void *)b, 3 * PAGE_SIZE);
+    uint64_t larger = (uint64_t)map(test, VIDEO_MEMORY, 4 * PAGE_SIZE);
+    uint64_t fitting = (uint64_t)map(test, VIDEO_MEMORY, 3 * PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, larger, c + 2 * PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, fitting, b);
+
+    mmio_unmap((volatile void *)a, PAGE_SIZE);
+    mmio_unmap((volatile void *)c, PAGE_SIZE);
+    mmio_unmap((volatile void *)larger, 4 * PAGE_SIZE);
+    mmio_unmap((volatile void *)fitting, 3 * PAGE_SIZE);
+}
+
+KTEST(mmio, memory_is_not_a_device)
+{
+    volatile void *registers = (volatile void *)7;
+    phys_addr_t frame;
+    KTEST_ASSERT_EQ(test, frame_alloc(&frame), OK);
+    enum error usable = mmio_map(frame, 4, &registers);
+    frame_free(frame);
+    KTEST_EXPECT_EQ(test, usable, EINVAL);
+    phys_addr_t image = {(uint64_t)text_start - KERNEL_VMA};
+    KTEST_EXPECT_EQ(test, mmio_map(image, 4, &registers), EINVAL);
+    phys_addr_t before = {(uint64_t)boot_start_phys - PAGE_SIZE};
+    KTEST_EXPECT_EQ(test, mmio_map(before, PAGE_SIZE + 1, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, registers == (volatile void *)7, true);
+    KTEST_ASSERT_EQ(test, mmio_map(before, PAGE_SIZE, &registers), OK); // the first MiB is reserved
+    mmio_unmap(registers, PAGE_SIZE);
+}
+
+KTEST(mmio, nonsense_is_refused)
+{
+    volatile void *registers = NULL;
+    phys_addr_t video = {VIDEO_MEMORY};
+    phys_addr_t beyond = {1ULL << 51};
+    KTEST_EXPECT_EQ(test, mmio_map(video, 0, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, mmio_map(video, ~0ULL, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, mmio_map(video, ~0ULL - VIDEO_MEMORY + 1, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, mmio_map((phys_addr_t){PHYS_ADDR_LIMIT - 1}, 2, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, mmio_map(beyond, PAGE_SIZE, &registers), EINVAL); // of what the CPU has
+    KTEST_EXPECT_EQ(test, mmio_map((phys_addr_t){1ULL << 39}, MMIO_SIZE, &registers), ENOSPC);
+    KTEST_EXPECT_EQ(test, registers == NULL, true);
+}
+
+KTEST(mmio, only_the_whole_is_unmapped)
+{
+    volatile void *registers = map(test, VIDEO_MEMORY, 3 * PAGE_SIZE);
+    uint64_t start = (uint64_t)registers;
+    const uint64_t starts[] = {start, start + PAGE_SIZE, start, start + 16 * PAGE_SIZE,
+                               0,     DIRECT_MAP_VMA};
+    const uint64_t page_counts[] = {2, 2, 4, 1, 1, 1};
+    for (unsigned i = 0; i < ARRAY_SIZE(starts); i++) {
+        KTEST_EXPECT_PANIC(test, "no device registers are mapped at *",
+                           mmio_unmap((volatile void *)starts[i], page_counts[i] * PAGE_SIZE));
+    }
+    KTEST_EXPECT_EQ(test, read_at(registers, 2 * PAGE_SIZE), read_at(registers, 2 * PAGE_SIZE));
+    mmio_unmap(registers, 3 * PAGE_SIZE);
+}

@@ -15,6 +15,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/kernel_space.h"
 #include "sync/spinlock.h"
 
 // --- Registers ----------------------------------------------------------------------------------
@@ -367,32 +368,98 @@ static const struct ktest_invariant held_locks = {
     .check = check_locks,
 };
 
-// --- Frames -------------------------------------------------------------------------------------
+// --- Frames, and what is mapped -----------------------------------------------------------------
 
 static uint32_t frames_mark;
 static uint64_t frames_taken_before;
+static uint64_t pages_mapped_before;
 
 static void save_frames(void)
 {
     frames_mark = frame_mark();
     frames_taken_before = frame_taken_count();
+    pages_mapped_before = kernel_space_page_count();
+}
+
+static bool append_mappings(struct text_buffer *text)
+{
+    uint64_t page_count = kernel_space_page_count();
+    bool is_more = page_count > pages_mapped_before;
+    if (page_count != pages_mapped_before) {
+        text_append(text, "%lu %s of the kernel mapped",
+                    is_more ? page_count - pages_mapped_before : pages_mapped_before - page_count,
+                    is_more ? "more pages" : "fewer pages");
+    }
+    return page_count != pages_mapped_before;
+}
+
+// Blocks that were taken at the same place in the code.
+struct site {
+    struct frame_owner lowest;
+    uint64_t count;
+};
+
+#define SITES_MAX 4 // as many as a text has room for
+
+static size_t collect_sites(uint32_t mark, struct site *sites_out)
+{
+    struct frame_owner owner;
+    uint32_t cursor = 0;
+    size_t count = 0;
+    while (frame_next(mark, &cursor, &owner)) {
+        size_t i = 0;
+        while (i < count && sites_out[i].lowest.site != owner.site) {
+            i++;
+        }
+        if (i == SITES_MAX) {
+            continue;
+        }
+        if (i == count) {
+            sites_out[count++] = (struct site){owner, 0};
+        }
+        sites_out[i].count++;
+    }
+    return count;
+}
+
+static void append_site(struct text_buffer *text, const struct site *site)
+{
+    const struct frame_owner *owner = &site->lowest;
+    if (site->count > 1) {
+        text_append(text, "%lu frames, the lowest ", site->count);
+    } else {
+        text_append(text, "frame ");
+    }
+    text_append(text, "%#lx (order %u), taken in %s at %#lx", owner->frame.value, owner->order,
+                symbol_caller(owner->site), owner->site);
 }
 
 void append_frames_since(struct text_buffer *text, uint32_t mark)
 {
-    struct frame_owner owner;
-    uint32_t cursor = 0;
-    for (unsigned i = 0; frame_next(mark, &cursor, &owner); i++) {
-        text_append(text, "%sframe %#lx (order %u), taken in %s at %#lx", i > 0 ? ", " : "",
-                    owner.frame.value, owner.order, symbol_caller(owner.site), owner.site);
+    struct site sites[SITES_MAX];
+    size_t count = collect_sites(mark, sites);
+    for (size_t done = 0; done < count; done++) { // whoever has taken most comes first
+        struct site *most = sites;
+        for (size_t i = 1; i < count; i++) {
+            most = sites[i].count > most->count ? &sites[i] : most;
+        }
+        text_append(text, "%s", done > 0 ? ", " : "");
+        append_site(text, most);
+        most->count = 0;
     }
 }
 
-// What the test has taken goes back. What it has given back without having taken it may be in use.
+// What the test has taken goes back, but not what it has mapped: it is in use, and nobody knows any
+// more where. What it has given back without having taken it may be in use as well.
 static enum ktest_invariant_state check_frames(char *difference_out, size_t size_bytes)
 {
     struct text_buffer difference = {difference_out, size_bytes, 0};
+    bool is_mapped = append_mappings(&difference);
+    text_append(&difference, "%s", is_mapped ? ": " : "");
     append_frames_since(&difference, frames_mark);
+    if (is_mapped) {
+        return KTEST_DAMAGED;
+    }
     uint64_t leaked = frame_reclaim(frames_mark);
     uint64_t missing = frames_taken_before - frame_taken_count();
     if (missing != 0) {

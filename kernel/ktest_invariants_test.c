@@ -16,6 +16,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/kernel_stack.h"
 #include "sync/spinlock.h"
 
 static char difference[KTEST_TEXT_MAX];
@@ -345,10 +346,11 @@ KTEST_ATTR(invariants, leaked_frames_are_named_and_taken_back, .proves = "9.4.3"
 KTEST(invariants, leaked_frames_are_named_and_taken_back)
 {
     uint64_t free_before = free_frames();
+    uint32_t mark = frame_mark();
     phys_addr_t frame = leak(3);
     uint32_t cursor = 0;
     struct frame_owner owner = {};
-    KTEST_ASSERT_TRUE(test, frame_next(0, &cursor, &owner));
+    KTEST_ASSERT_TRUE(test, frame_next(mark, &cursor, &owner));
     KTEST_EXPECT_EQ(test, check("frames"), KTEST_RESTORED);
     char expected[sizeof(difference)];
     format_buffer(expected, sizeof(expected), "frame %#lx (order 3), taken in leak at %#lx",
@@ -356,6 +358,80 @@ KTEST(invariants, leaked_frames_are_named_and_taken_back)
     KTEST_EXPECT_STREQ(test, difference, expected);
     KTEST_EXPECT_EQ(test, free_frames(), free_before);
     KTEST_EXPECT_EQ(test, check("frames"), KTEST_INTACT);
+}
+
+[[gnu::noinline]] static uint64_t leak_stack(void)
+{
+    uint64_t top = 0;
+    (void)!kernel_stack_alloc(&top);
+    return top;
+}
+
+KTEST(invariants, leaked_mappings_are_named_and_not_taken_back)
+{
+    uint64_t top = leak_stack();
+    uint64_t free_before = free_frames();
+    enum ktest_invariant_state state = check("frames");
+    KTEST_EXPECT_EQ(test, free_frames(), free_before);
+    kernel_stack_free(top);
+
+    KTEST_EXPECT_EQ(test, state, KTEST_DAMAGED);
+    const char *start = "8 more pages of the kernel mapped: 8 frames, the lowest 0x";
+    const char *end = " (order 0), taken in leak_stack at 0x";
+    size_t length = strlen(start);
+    KTEST_EXPECT_EQ_MSG(test, strncmp(difference, start, length), 0, "%s", difference);
+    while (difference[length] != ' ' && difference[length] != 0) {
+        length++;
+    }
+    KTEST_EXPECT_EQ_MSG(test, strncmp(difference + length, end, strlen(end)), 0, "%s", difference);
+    KTEST_EXPECT_EQ(test, check("frames"), KTEST_INTACT);
+}
+
+KTEST(invariants, mappings_of_others_are_missed)
+{
+    uint64_t top = leak_stack();
+    save("frames");
+    kernel_stack_free(top);
+    enum ktest_invariant_state state = check("frames");
+    save("frames");
+    KTEST_EXPECT_EQ(test, state, KTEST_DAMAGED);
+    KTEST_EXPECT_EQ(test, strncmp(difference, "8 fewer pages of the kernel mapped: ", 36), 0);
+}
+
+[[gnu::noinline]] static phys_addr_t leak_elsewhere(void)
+{
+    phys_addr_t frame = {0};
+    (void)!frame_alloc(&frame);
+    return frame;
+}
+
+// By the place in the code that took them, the one that took most first.
+KTEST(invariants, many_frames_of_one_site_are_counted)
+{
+    uint32_t mark = frame_mark();
+    uint32_t cursor = 0;
+    struct frame_owner owners[4] = {};
+    (void)leak_elsewhere();
+    for (unsigned i = 0; i < 3; i++) {
+        (void)leak(1);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(owners); i++) {
+        KTEST_ASSERT_TRUE(test, frame_next(mark, &cursor, &owners[i]));
+    }
+    bool is_first = owners[0].order == 0;
+    const struct frame_owner *most = &owners[is_first ? 1 : 0];
+    const struct frame_owner *one = &owners[is_first ? 0 : 3];
+    KTEST_ASSERT_EQ(test, one->order, 0);
+
+    enum ktest_invariant_state state = check("frames");
+
+    char expected[sizeof(difference)];
+    format_buffer(expected, sizeof(expected),
+                  "3 frames, the lowest %#lx (order 1), taken in leak at %#lx, frame %#lx (order "
+                  "0), taken in leak_elsewhere at %#lx",
+                  most->frame.value, most->site, one->frame.value, one->site);
+    KTEST_EXPECT_EQ(test, state, KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, expected);
 }
 
 // Somebody else may use them still.
@@ -386,4 +462,23 @@ KTEST(ktest_port, frames_of_abandoned_code_are_taken_back)
     KTEST_EXPECT_EQ(test, free_frames(), free_before);
     frame_free(kept);
     KTEST_EXPECT_EQ(test, free_frames(), free_before + 1);
+}
+
+// What it has mapped nobody can find any more, so the boot has to end.
+KTEST(ktest_port, mappings_of_abandoned_code_are_distrusted)
+{
+    struct ktest_mark mark;
+    struct ktest_recovery recovery = {.released = ""};
+    ktest_port_mark(&mark);
+    uint64_t top = leak_stack();
+    uint64_t free_before = free_frames();
+
+    ktest_port_recover(&mark, &recovery);
+
+    KTEST_EXPECT_EQ(test, free_frames(), free_before);
+    KTEST_EXPECT_STREQ(test, recovery.distrust, "pages that a dead test has mapped are left");
+    kernel_stack_free(top);
+    struct ktest_recovery clean = {.released = ""};
+    ktest_port_recover(&mark, &clean);
+    KTEST_EXPECT_NULL(test, clean.distrust);
 }

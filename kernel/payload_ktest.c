@@ -20,6 +20,7 @@
 #include "lib/string.h"
 #include "machine_test.h"
 #include "mm/frame.h"
+#include "mm/kernel_space.h"
 #include "port.h"
 #include "sync/spinlock.h"
 
@@ -89,6 +90,7 @@ void ktest_port_mark(struct ktest_mark *mark_out)
 {
     mark_out->words[0] = spinlock_held_count();
     mark_out->words[1] = frame_mark();
+    mark_out->words[2] = kernel_space_page_count();
 }
 
 static void recover_frames(uint32_t mark, struct text_buffer *released)
@@ -116,6 +118,9 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
         }
     }
     spinlock_abandon(keep_count);
+    if (kernel_space_page_count() != mark->words[2]) {
+        recovery_out->distrust = "pages that a dead test has mapped are left";
+    }
     if (recovery_out->distrust == NULL) { // who was in the allocator may have left it half-changed
         recover_frames((uint32_t)mark->words[1], &released);
     }

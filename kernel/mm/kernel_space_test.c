@@ -6,11 +6,14 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
+#include "debug/log.h"
 #include "ktest.h"
+#include "lib/format.h"
 #include "lib/string.h"
 #include "mm/address_space.h"
 #include "mm/test_frames.h"
 #include "mm/tlb.h"
+#include "sync/spinlock.h"
 
 #define PAGE 0x5000000000 // in a top-level entry that nobody uses
 #define OPCODE_RET 0xc3
@@ -471,4 +474,139 @@ KTEST(kernel_space, other_cpus_are_told_before_tables_are_freed)
     KTEST_EXPECT_EQ(test, test_frames_used_count(), 0);
     KTEST_EXPECT_EQ(test, unmap(PAGE), ENOENT); // nothing has changed: nobody is told
     KTEST_EXPECT_EQ(test, shot.count, 1);
+}
+
+// --- By the kernel's own calls -----------------------------------------------------------------
+
+#define SPARE (MMIO_VMA + MMIO_SIZE - 16 * PAGE_SIZE) // at the end, where devices come last
+
+KTEST(kernel_space, calls_map_find_and_count)
+{
+    virt_addr_t page = {SPARE};
+    uint64_t count = kernel_space_page_count();
+    KTEST_ASSERT_EQ(test, kernel_map(page, test_frame(0), 2 * PAGE_SIZE, RIGHTS), OK);
+    KTEST_EXPECT_EQ(test, kernel_space_page_count(), count + 2);
+    KTEST_EXPECT_EQ(test, kernel_map(page, test_frame(0), PAGE_SIZE, RIGHTS), EEXIST);
+    poke(SPARE + PAGE_SIZE, 0x5a);
+    KTEST_EXPECT_EQ(test, *(uint8_t *)test_frame_memory(test_frame(1)), 0x5a);
+
+    struct page_mapping mapping = {0};
+    KTEST_EXPECT_EQ(test, kernel_translate((virt_addr_t){SPARE + PAGE_SIZE + 7}, &mapping), OK);
+    KTEST_EXPECT_EQ(test, physical(mapping), test_frame(1).value + 7);
+    virt_addr_t found = {SPARE - PAGE_SIZE};
+    KTEST_EXPECT_EQ(test, kernel_find_page(&found, &mapping), OK);
+    KTEST_EXPECT_EQ(test, found.value, SPARE);
+    KTEST_EXPECT_EQ(test, kernel_space_page_count(), count + 2);
+
+    KTEST_EXPECT_EQ(test, kernel_unmap(page, 3 * PAGE_SIZE), ENOENT);
+    KTEST_EXPECT_EQ(test, kernel_unmap(page, 2 * PAGE_SIZE), OK);
+    KTEST_EXPECT_EQ(test, kernel_space_page_count(), count);
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(SPARE));
+    KTEST_EXPECT_EQ(test, kernel_translate(page, &mapping), ENOENT);
+}
+
+static const char *lock_held_in_shootdown;
+
+static void note_lock(const struct address_space *space, virt_addr_t start, uint64_t page_count)
+{
+    (void)space, (void)start, (void)page_count;
+    const struct spinlock *lock = spinlock_held(0);
+    lock_held_in_shootdown = lock != NULL ? lock->name : "none";
+}
+
+KTEST(kernel_space, calls_hold_its_lock)
+{
+    tlb_shootdown = note_lock;
+    ktest_add_action(test, forget_shootdown, NULL);
+    lock_held_in_shootdown = "no call";
+    KTEST_EXPECT_EQ(test, kernel_map((virt_addr_t){SPARE}, test_frame(0), PAGE_SIZE, RIGHTS), OK);
+    KTEST_EXPECT_STREQ(test, lock_held_in_shootdown, "kernel address space");
+    lock_held_in_shootdown = "no call";
+    KTEST_EXPECT_EQ(test, kernel_unmap((virt_addr_t){SPARE}, PAGE_SIZE), OK);
+    KTEST_EXPECT_STREQ(test, lock_held_in_shootdown, "kernel address space");
+}
+
+KTEST(kernel_space, memory_comes_with_frames_of_its_own)
+{
+    virt_addr_t page = {SPARE};
+    struct page_mapping first = {0};
+    struct page_mapping second = {0};
+    KTEST_ASSERT_EQ(test, kernel_map_memory(page, 2 * PAGE_SIZE, NULL), OK);
+    poke(SPARE, 1);
+    poke(SPARE + PAGE_SIZE, 2);
+    KTEST_EXPECT_EQ(test, peek(SPARE), 1);
+    KTEST_EXPECT_EQ(test, kernel_translate(page, &first), OK);
+    KTEST_EXPECT_EQ(test, kernel_translate((virt_addr_t){SPARE + PAGE_SIZE}, &second), OK);
+    KTEST_EXPECT_NE(test, first.frame.value, second.frame.value);
+    KTEST_EXPECT_EQ(test, first.flags & PAGE_FLAGS, RIGHTS);
+
+    // What is in the way is found before the end, and what came before it is given back.
+    KTEST_EXPECT_EQ(test, kernel_map_memory((virt_addr_t){SPARE - PAGE_SIZE}, 2 * PAGE_SIZE, NULL),
+                    EEXIST);
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(SPARE - PAGE_SIZE));
+    kernel_unmap_memory(page, 2 * PAGE_SIZE);
+    KTEST_EXPECT_FAULT(test, PF, 0, peek(SPARE + PAGE_SIZE));
+    KTEST_EXPECT_PANIC(test, "kernel memory at 0x* can't be unmapped: ENOENT",
+                       kernel_unmap_memory(page, PAGE_SIZE));
+}
+
+// What is not prepared at the start can't be mapped later.
+KTEST(kernel_space, windows_can_be_mapped_to_their_ends)
+{
+    const uint64_t pages[] = {HEAP_VMA + HEAP_SIZE_MAX - PAGE_SIZE,
+                              STACKS_VMA + STACKS_SIZE - PAGE_SIZE,
+                              MMIO_VMA + MMIO_SIZE - PAGE_SIZE};
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+        KTEST_EXPECT_EQ(test, map(pages[i], first_page, RIGHTS), OK);
+        KTEST_EXPECT_EQ(test, unmap(pages[i]), OK);
+    }
+    KTEST_EXPECT_EQ(test, map(MMIO_VMA + MMIO_SIZE, first_page, RIGHTS), EINVAL);
+}
+
+static char dumped[4096];
+static size_t dumped_bytes;
+
+static void overhear(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    for (size_t i = 0; i < size_bytes && dumped_bytes < sizeof(dumped) - 1; i++) {
+        dumped[dumped_bytes++] = bytes[i];
+    }
+}
+
+static const struct writer eavesdropper = {.write = overhear};
+
+static void forget_console(void *unused)
+{
+    (void)unused;
+    log_remove_console(&eavesdropper);
+}
+
+static bool is_dumped(const char *line)
+{
+    size_t length = strlen(line);
+    for (size_t at = 0; at + length <= dumped_bytes; at++) {
+        if (strncmp(dumped + at, line, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+KTEST_ATTR(kernel_space, dump_goes_to_the_consoles, .proves = "9.2.2");
+KTEST(kernel_space, dump_goes_to_the_consoles)
+{
+    char line[80];
+    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
+    log_add_console(&eavesdropper);
+    ktest_add_action(test, forget_console, NULL);
+    dumped_bytes = 0;
+
+    kernel_space_dump();
+
+    format_buffer(line, sizeof(line), "level-4 table at %#lx\n", kernel_space.top.value);
+    KTEST_EXPECT_EQ(test, strncmp(dumped, line, strlen(line)), 0);
+    format_buffer(line, sizeof(line), "%#018lx to %#018lx -> %#014lx rw-, 1 x 4 KiB\n", PAGE,
+                  PAGE + PAGE_SIZE - 1, phys_of(first_page).value);
+    KTEST_EXPECT_TRUE_MSG(test, is_dumped(line), "%s", line);
 }

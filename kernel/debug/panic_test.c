@@ -128,6 +128,32 @@ KTEST(panic, prints_an_exception_in_words)
     __asm__ volatile("ud2");
 }
 
+[[gnu::noinline]] static void poke(uint64_t address)
+{
+    *(volatile uint8_t *)address = 1;
+}
+
+// What the kernel says of a fault that nobody handles, before it halts: the text of a real one.
+KTEST_ATTR(panic, page_fault_is_reported_in_words, .proves = "8.6");
+KTEST(panic, page_fault_is_reported_in_words)
+{
+    struct trap_frame frame;
+    trap_capture(&frame);
+    KTEST_EXPECT_FAULT(test, PF, 2, poke(0xdeadbeaf)); // now CR2 is what it was there
+    frame.vector = ktest_last_fault(test)->vector;
+    frame.error = ktest_last_fault(test)->error;
+    frame.rip = ktest_last_fault(test)->rip;
+    text_bytes = 0;
+
+    panic_report_trap(log_emergency_writer(), &frame);
+
+    KTEST_EXPECT_TRUE(test, printed("\nEXCEPTION: page fault #PF: write to 0xdeadbeaf, which is not "
+                                    "mapped, error code 0x2\n"));
+    KTEST_EXPECT_TRUE(test, printed("  cr2 00000000deadbeaf  "));
+    KTEST_EXPECT_TRUE(test, printed("  #0 0xffffffff8"));
+    KTEST_EXPECT_TRUE(test, printed(" poke+0x"));
+}
+
 static void lock_while_locked(void *context, const char *bytes, size_t size_bytes)
 {
     (void)context;

@@ -214,3 +214,24 @@ def test_every_source_names_its_licence() -> None:
     assert len(files) > 100
     for path in [*files, ROOT / "dev", ROOT / ".ci/run"]:
         assert "SPDX-License-Identifier: MIT" in path.read_text()[:200], path
+
+
+MEMORY_ROW = re.compile(r"^\| (0x[0-9a-f]{16}) \| (\d+) ([TGM])iB \| `(\w+)` \|", re.MULTILINE)
+UNITS = {"M": 20, "G": 30, "T": 40}
+SIZES = {"DIRECT_MAP_VMA": "DIRECT_MAP_SIZE_MAX", "HEAP_VMA": "HEAP_SIZE_MAX",
+         "STACKS_VMA": "STACKS_SIZE", "MMIO_VMA": "MMIO_SIZE"}
+
+
+def test_memory_page_says_what_the_header_says(tmp_path: Path) -> None:
+    rows = MEMORY_ROW.findall((ROOT / "docs/memory.md").read_text())
+    header = (ROOT / "kernel/arch/x86_64/layout.h").read_text()
+    assert {row[3] for row in rows} == set(re.findall(r"#define (\w+_VMA)", header))
+    claims = [f"{name} == {start}" for start, _size, _unit, name in rows]
+    claims += [f"{SIZES[name]} == {size}ULL << {UNITS[unit]}"
+               for _start, size, unit, name in rows if name in SIZES]
+    source = tmp_path / "claims.c"
+    source.write_text('#include "arch/x86_64/layout.h"\n'
+                      + "".join(f'_Static_assert({claim}, "{claim}");\n' for claim in claims))
+    done = subprocess.run(["gcc", "-std=gnu2x", "-fsyntax-only", f"-I{ROOT / 'kernel'}", source],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@
 
 // Memory at both ends of what is mapped can be reached; with more than 4 GiB that is the part that
 // direct_map_init added.
-KTEST_ATTR(direct_map, covers_what_it_says, .proves = "2.3.3");
+KTEST_ATTR(direct_map, covers_what_it_says, .proves = "2.3.3 9.1.2");
 KTEST(direct_map, covers_what_it_says)
 {
     uint64_t end = direct_map_end().value;

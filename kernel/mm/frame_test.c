@@ -213,7 +213,7 @@ KTEST(frame, free_frame_is_not_freed_again)
 }
 
 // Nothing changes but the CPU's way, so that these can stand in one test.
-KTEST_ATTR(frame, wrong_frames_panic, .proves = "9.4.3");
+KTEST_ATTR(frame, wrong_frames_panic, .proves = "9.4.3 9.3.6");
 KTEST(frame, wrong_frames_panic)
 {
     phys_addr_t run = alloc_run(test, 2);

@@ -103,6 +103,7 @@ static const char *page_fault_reason(uint64_t error)
         {PF_PROTECTION_KEY, "against its protection key"},
         {PF_SHADOW_STACK, "by or on a shadow stack"},
         {PF_SGX, "against the rules of SGX"},
+        {PF_REVERSE_MAP, "against the reverse map table"},
         {PF_FETCH, "which is not executable"},
         {PF_WRITE, "which is read-only"},
     };

@@ -19,6 +19,7 @@
 #define PF_PROTECTION_KEY BIT(5)
 #define PF_SHADOW_STACK BIT(6)
 #define PF_SGX BIT(15)
+#define PF_REVERSE_MAP BIT(31) // AMD64 manual vol. 2, 8.4.2
 
 // "page fault"; "reserved exception" for 15, 22 and the like, "interrupt" from 32 on.
 const char *exception_name(uint8_t vector);

@@ -36,7 +36,7 @@ KTEST(exception, every_one_of_the_manual_has_name_and_mnemonic)
     KTEST_EXPECT_STREQ(test, exception_mnemonic(255), "");
 }
 
-KTEST_ATTR(exception, page_fault_error_code_in_words, .proves = "5.3");
+KTEST_ATTR(exception, page_fault_error_code_in_words, .proves = "5.3 8.7");
 KTEST(exception, page_fault_error_code_in_words)
 {
     static const struct {
@@ -58,6 +58,7 @@ KTEST(exception, page_fault_error_code_in_words)
         {0x25, "user mode's read of 0x5000, against its protection key"},
         {0x43, "write to 0x5000, by or on a shadow stack"},
         {0x8001, "read of 0x5000, against the rules of SGX"},
+        {0x80000003, "write to 0x5000, against the reverse map table"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const char *text = describe(14, cases[i].error, 0x5000);

@@ -5,8 +5,10 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
+#include "boot/arguments.h"
 #include "ktest.h"
 #include "lib/bits.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "lib/test_random.h"
 
@@ -19,7 +21,20 @@
 #define RSDP_BYTES 20 // that its checksum is over
 
 const struct boot_info *machine_boot_info;
-const unsigned test_scale = 1;
+
+unsigned test_scale(void)
+{
+    const char *text = argument("test.scale");
+    unsigned scale = 0;
+    for (const char *c = text != NULL ? text : "1"; *c != 0; c++) {
+        bool is_digit = *c >= '0' && *c <= '9' && scale < 1000;
+        scale = is_digit ? scale * 10 + (unsigned)(*c - '0') : 10000;
+    }
+    if (scale == 0 || scale >= 10000) {
+        panic("test.scale=%s: it has to be a number from 1 to 9999", text);
+    }
+    return scale;
+}
 
 KTEST_ATTR(machine, grub_has_started_the_kernel, .needs = KTEST_NEEDS_LOADER);
 KTEST(machine, grub_has_started_the_kernel)

@@ -17,7 +17,10 @@
 #include "lib/test_random.h"
 #include "port.h"
 
-const unsigned test_scale = 10;
+unsigned test_scale(void)
+{
+    return 10;
+}
 
 void ktest_port_write(const char *bytes, size_t size_bytes)
 {

@@ -264,7 +264,8 @@ KTEST(frame_allocator, no_memory_is_no_trouble)
 KTEST(frame_allocator, any_map_is_handed_out_in_full)
 {
     struct test_random random = {5};
-    for (unsigned round = 0; round < 5 * test_scale; round++) {
+    const unsigned round_count = 5 * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         region_count = 0;
         for (unsigned i = 0; i < 8; i++) {
             uint64_t base = test_random_below(&random, 3) * 2 * GIB % (6 * GIB);
@@ -755,7 +756,8 @@ KTEST(frame_allocator, more_memory_than_indices_is_refused)
 KTEST(frame_allocator, metadata_can_come_out_of_the_map)
 {
     struct test_random random = {6};
-    for (unsigned round = 0; round < 20 * test_scale; round++) {
+    const unsigned round_count = 20 * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         uint64_t start = test_random_below(&random, 64) * 0x40000;
         uint64_t size_bytes =
             metadata_for(start, start + MIB + test_random_below(&random, 20 * MIB));
@@ -835,7 +837,7 @@ static void one_operation(struct ktest *test, struct test_random *random, bool i
     }
 }
 
-KTEST_ATTR(frame_allocator, agrees_with_a_model, .timeout_ms = 60000, .speed = KTEST_SPEED_SLOW,
+KTEST_ATTR(frame_allocator, agrees_with_a_model, .timeout_ms = 120000, .speed = KTEST_SPEED_SLOW,
            .proves = "9.4.4");
 KTEST(frame_allocator, agrees_with_a_model)
 {
@@ -849,7 +851,8 @@ KTEST(frame_allocator, agrees_with_a_model)
     const struct frame_statistics first = statistics();
     model_free_count = first.free_count;
     struct test_random random = {7};
-    for (unsigned i = 0; i < 100000 * test_scale; i++) {
+    const unsigned round_count = 100000 * test_scale();
+    for (unsigned i = 0; i < round_count; i++) {
         one_operation(test, &random, i / 10000 % 2 == 0);
         KTEST_ASSERT_EQ(test, allocator.block_free_count + allocator.stack_count, model_free_count);
         if (i % 1000 == 0) {

@@ -198,7 +198,7 @@ KTEST_PARAM(hostile_boot, broken_information_makes_a_sound_map_or_none, loaders,
 {
     struct test_random random = {3};
     unsigned accepted_count = 0;
-    const unsigned round_count = 3000 * test_scale * test_scale;
+    const unsigned round_count = 3000 * test_scale() * test_scale();
     for (unsigned round = 0; round < round_count; round++) {
         restore(param);
         for (uint64_t left = 1 + test_random_below(&random, 4); left-- > 0;) {
@@ -221,7 +221,8 @@ KTEST_PARAM(hostile_boot, broken_information_makes_a_sound_map_or_none, loaders,
 KTEST_PARAM(hostile_boot, noise_makes_no_trouble, loaders, describe)
 {
     struct test_random random = {4};
-    for (unsigned round = 0; round < 1000 * test_scale; round++) {
+    const unsigned round_count = 1000 * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         used_bytes = (uint32_t)test_random_below(&random, IMAGE_BYTES + 1);
         for (uint32_t i = 0; i < used_bytes; i++) {
             image()[i] = (uint8_t)test_random_next(&random);

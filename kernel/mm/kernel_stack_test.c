@@ -198,6 +198,12 @@ KTEST(kernel_stack, slots_run_out)
     if (around == OK) {
         kernel_stack_free(first);
     }
+    kernel_stack_slots[WORD_COUNT - 1] |= BIT(63);
+    uint64_t again = 0; // the slot before the one that the search begins with
+    enum error all_around = kernel_stack_alloc(&again);
+    if (all_around == OK) {
+        kernel_stack_free(again);
+    }
     memcpy(kernel_stack_slots, saved, sizeof(saved));
 
     KTEST_EXPECT_EQ(test, full, ENOSPC);
@@ -207,6 +213,8 @@ KTEST(kernel_stack, slots_run_out)
     KTEST_EXPECT_EQ(test, full_again, ENOSPC);
     KTEST_EXPECT_EQ(test, around, OK);
     KTEST_EXPECT_EQ(test, first, STACKS_VMA + STACK_SLOT_SIZE);
+    KTEST_EXPECT_EQ(test, all_around, OK);
+    KTEST_EXPECT_EQ(test, again, first);
 }
 
 KTEST(kernel_stack, only_a_stack_is_freed)

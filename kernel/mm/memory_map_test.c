@@ -353,7 +353,8 @@ KTEST_ATTR(memory_map, any_regions_make_the_map_that_is_defined, .proves = "9.1.
 KTEST(memory_map, any_regions_make_the_map_that_is_defined)
 {
     struct test_random random = {1};
-    for (unsigned round = 0; round < 300 * test_scale; round++) {
+    const unsigned round_count = 300 * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         region_count = 0;
         for (uint64_t left = test_random_below(&random, 20); left-- > 0;) {
             add_random(&random);
@@ -367,7 +368,8 @@ KTEST(memory_map, any_regions_make_the_map_that_is_defined)
 KTEST(memory_map, any_takes_leave_a_sound_map)
 {
     struct test_random random = {2};
-    for (unsigned round = 0; round < 100 * test_scale; round++) {
+    const unsigned round_count = 100 * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         region_count = 0;
         for (unsigned i = 0; i < 10; i++) {
             add_random(&random);

@@ -407,7 +407,8 @@ KTEST(page_model, agrees_by_chance)
     KTEST_ASSERT_EQ(test, address_space_prepare(&space, (virt_addr_t){~0ULL << 12}, PAGE_SIZE), OK);
     random.state = 0x5eed;
     model.count = 0;
-    for (unsigned round = 0; round < ROUNDS * test_scale; round++) {
+    const unsigned round_count = ROUNDS * test_scale();
+    for (unsigned round = 0; round < round_count; round++) {
         uint64_t kind = chance(8);
         if (model.count > PAGES_MANY || chance(5000) == 0) {
             unmap_everything(test);

@@ -60,9 +60,11 @@ KTEST(heap_window, refuses_what_it_can_not_give)
 
 KTEST(heap_window, gives_back_no_more_than_it_has)
 {
+    (void)grow(test, PAGE_SIZE);
     uint64_t used_bytes = heap_window_end().value - HEAP_VMA;
     KTEST_EXPECT_PANIC(test, "the heap window can't shrink by *",
                        heap_window_shrink(used_bytes + PAGE_SIZE));
     KTEST_EXPECT_PANIC(test, "the heap window can't shrink by *", heap_window_shrink(1));
     KTEST_EXPECT_EQ(test, heap_window_end().value, HEAP_VMA + used_bytes);
+    heap_window_shrink(PAGE_SIZE);
 }

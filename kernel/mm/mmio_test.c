@@ -7,6 +7,7 @@
 #include "arch/x86_64/msr.h"
 #include "ktest.h"
 #include "mm/frame.h"
+#include "mm/heap_window.h"
 #include "mm/kernel_space.h"
 
 #define APIC_ADDRESS GENMASK(35, 12)
@@ -79,6 +80,9 @@ KTEST(mmio, large_ranges_take_large_pages)
     KTEST_ASSERT_EQ(test, kernel_translate((virt_addr_t){(uint64_t)registers}, &mapping), OK);
     KTEST_EXPECT_GE(test, mapping.size, PAGE_2MIB);
     KTEST_EXPECT_EQ(test, mapping.frame.value, 1ULL << 39);
+    uint64_t behind = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, behind, (uint64_t)registers + (1 << 30) + PAGE_SIZE);
+    mmio_unmap((volatile void *)behind, PAGE_SIZE);
     mmio_unmap(registers, 1 << 30);
 }
 
@@ -103,6 +107,19 @@ KTEST(mmio, room_is_found_again)
     mmio_unmap((volatile void *)fitting, 3 * PAGE_SIZE);
 }
 
+// The first address behind the first MiB that is the firmware's, or nobody's.
+static phys_addr_t behind_memory(void)
+{
+    const struct memory_map *map = frame_memory_map();
+    phys_addr_t end = {1 << 20};
+    for (size_t i = 0; i < map->area_count; i++) {
+        if (map->areas[i].type != MEMORY_RESERVED && map->areas[i].range.start.value == end.value) {
+            end = map->areas[i].range.end;
+        }
+    }
+    return end;
+}
+
 KTEST(mmio, memory_is_not_a_device)
 {
     volatile void *registers = (volatile void *)7;
@@ -118,6 +135,8 @@ KTEST(mmio, memory_is_not_a_device)
     KTEST_EXPECT_EQ(test, registers == (volatile void *)7, true);
     KTEST_ASSERT_EQ(test, mmio_map(before, PAGE_SIZE, &registers), OK); // the first MiB is reserved
     mmio_unmap(registers, PAGE_SIZE);
+    KTEST_ASSERT_EQ(test, mmio_map(behind_memory(), PAGE_SIZE, &registers), OK);
+    mmio_unmap(registers, PAGE_SIZE);
 }
 
 KTEST(mmio, nonsense_is_refused)
@@ -126,6 +145,7 @@ KTEST(mmio, nonsense_is_refused)
     phys_addr_t video = {VIDEO_MEMORY};
     phys_addr_t beyond = {1ULL << 51};
     KTEST_EXPECT_EQ(test, mmio_map(video, 0, &registers), EINVAL);
+    KTEST_EXPECT_EQ(test, mmio_map((phys_addr_t){VIDEO_MEMORY + 5}, 0, &registers), EINVAL);
     KTEST_EXPECT_EQ(test, mmio_map(video, ~0ULL, &registers), EINVAL);
     KTEST_EXPECT_EQ(test, mmio_map(video, ~0ULL - VIDEO_MEMORY + 1, &registers), EINVAL);
     KTEST_EXPECT_EQ(test, mmio_map((phys_addr_t){PHYS_ADDR_LIMIT - 1}, 2, &registers), EINVAL);
@@ -145,6 +165,12 @@ KTEST(mmio, only_the_whole_is_unmapped)
         KTEST_EXPECT_PANIC(test, "no device registers are mapped at *",
                            mmio_unmap((volatile void *)starts[i], page_counts[i] * PAGE_SIZE));
     }
-    KTEST_EXPECT_EQ(test, read_at(registers, 2 * PAGE_SIZE), read_at(registers, 2 * PAGE_SIZE));
+    (void)read_at(registers, 2 * PAGE_SIZE); // all of it is still there
     mmio_unmap(registers, 3 * PAGE_SIZE);
+
+    virt_addr_t heap;
+    KTEST_ASSERT_EQ(test, heap_window_grow(PAGE_SIZE, &heap), OK);
+    KTEST_EXPECT_PANIC(test, "no device registers are mapped at *",
+                       mmio_unmap((volatile void *)heap.value, PAGE_SIZE));
+    heap_window_shrink(PAGE_SIZE);
 }

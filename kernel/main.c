@@ -11,8 +11,10 @@
 #include "boot/early_console.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
 #include "drivers/uart_16550.h"
+#include "irq/irq.h"
 #include "lib/assert.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
@@ -79,6 +81,15 @@ static void page_tables_init(void)
     require(kernel_space_init(&kernel_frames), "the kernel's address space");
 }
 
+static void interrupts_init(void)
+{
+    enum error error = local_apic_init();
+    if (error != OK) {
+        log_info("irq", "no local APIC: %s", error_name(error));
+    }
+    irq_init(&pic_chip);
+}
+
 static void log_level_init(void)
 {
     enum log_level level = LOG_INFO;
@@ -133,5 +144,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     memory_init();                         // the direct map above 4 GiB
     frames_init();                         // all that is usable, to be taken and given back
     page_tables_init();                    // those that there are, and more from here on
+    interrupts_init();                     // a handler for each line; none is open yet
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

@@ -16,6 +16,7 @@
 #include "debug/symbols.h"
 #include "drivers/nmi_timer.h"
 #include "drivers/uart_16550.h"
+#include "irq/irq.h"
 #include "ktest_invariants.h"
 #include "lib/string.h"
 #include "machine_test.h"
@@ -118,6 +119,7 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
         }
     }
     spinlock_abandon(keep_count);
+    irq_abandon();
     if (kernel_space_page_count() != mark->words[2]) {
         recovery_out->distrust = "pages that a dead test has mapped are left";
     }

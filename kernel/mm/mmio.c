@@ -40,25 +40,40 @@ static bool overlaps_memory(uint64_t start, uint64_t end)
     return false;
 }
 
-// The first place with so many bytes and a page behind them. The caller holds the lock.
-static enum error find_room_locked(uint64_t size_bytes, virt_addr_t *room_out)
+// The largest page that a range of this size has room for.
+static uint64_t alignment_for(uint64_t size_bytes)
 {
-    uint64_t at = MMIO_VMA;
-    while (size_bytes < WINDOW_END - at) {
+    for (enum page_size size = PAGE_1GIB; size > PAGE_4KIB; size--) {
+        if (size_bytes >= page_size_bytes(size)) {
+            return page_size_bytes(size);
+        }
+    }
+    return PAGE_SIZE;
+}
+
+// The first place with so many bytes and a page behind them, where `start` can be mapped by large
+// pages. The caller holds the lock.
+static enum error find_room_locked(phys_addr_t start, uint64_t size_bytes, virt_addr_t *room_out)
+{
+    uint64_t alignment = alignment_for(size_bytes);
+    for (uint64_t at = MMIO_VMA;;) {
+        uint64_t room = at + ((start.value - at) & (alignment - 1));
+        if (room >= WINDOW_END || size_bytes >= WINDOW_END - room) {
+            return ENOSPC;
+        }
         virt_addr_t next = {at};
         struct page_mapping mapping;
-        if (kernel_find_page(&next, &mapping) != OK || next.value - at > size_bytes) {
-            room_out->value = at;
+        if (kernel_find_page(&next, &mapping) != OK || next.value > room + size_bytes) {
+            room_out->value = room;
             return OK;
         }
         at = next.value + page_size_bytes(mapping.size) + PAGE_SIZE;
     }
-    return ENOSPC;
 }
 
 static enum error map_locked(phys_addr_t start, uint64_t size_bytes, virt_addr_t *page_out)
 {
-    enum error error = find_room_locked(size_bytes, page_out);
+    enum error error = find_room_locked(start, size_bytes, page_out);
     return error == OK ? kernel_map(*page_out, start, size_bytes, FLAGS) : error;
 }
 

@@ -75,15 +75,21 @@ KTEST(mmio, registers_are_uncached_data)
 
 KTEST(mmio, large_ranges_take_large_pages)
 {
-    volatile void *registers = map(test, 1ULL << 39, 1 << 30); // behind all memory
+    const uint64_t start = (1ULL << 39) + (2 << 20);                // behind all memory
+    uint64_t before = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE); // its neighbour
+    volatile void *registers = map(test, start, 4 << 20);
     struct page_mapping mapping = {0};
     KTEST_ASSERT_EQ(test, kernel_translate((virt_addr_t){(uint64_t)registers}, &mapping), OK);
-    KTEST_EXPECT_GE(test, mapping.size, PAGE_2MIB);
-    KTEST_EXPECT_EQ(test, mapping.frame.value, 1ULL << 39);
-    uint64_t behind = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE);
-    KTEST_EXPECT_EQ(test, behind, (uint64_t)registers + (1 << 30) + PAGE_SIZE);
-    mmio_unmap((volatile void *)behind, PAGE_SIZE);
-    mmio_unmap(registers, 1 << 30);
+    KTEST_EXPECT_EQ(test, mapping.size, PAGE_2MIB);
+    KTEST_EXPECT_EQ(test, mapping.frame.value, start);
+    volatile void *second = map(test, start, 4 << 20);
+    KTEST_EXPECT_EQ(test, (uint64_t)second, (uint64_t)registers + (6 << 20)); // not in between
+    uint64_t small = (uint64_t)map(test, VIDEO_MEMORY, PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, small, before + 2 * PAGE_SIZE); // but a small one is
+    mmio_unmap((volatile void *)small, PAGE_SIZE);
+    mmio_unmap(second, 4 << 20);
+    mmio_unmap(registers, 4 << 20);
+    mmio_unmap((volatile void *)before, PAGE_SIZE);
 }
 
 // The first room that is large enough, with a page to spare.

@@ -110,7 +110,7 @@ const struct spinlock *spinlock_awaited(void)
 bool spinlock_guards_state(const struct spinlock *lock)
 {
     return lock->rank != LOCK_RANK_TEST && lock->rank != LOCK_RANK_TEST_INNER &&
-           lock->rank != LOCK_RANK_LOG;
+           lock->rank != LOCK_RANK_LOG && lock->rank != LOCK_RANK_HANDLER;
 }
 
 void spinlock_abandon(unsigned keep_count)

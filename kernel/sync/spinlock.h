@@ -19,8 +19,9 @@ enum lock_rank {
     LOCK_RANK_TEST_STATE, // a test's, that stands for one around the kernel's own data
     LOCK_RANK_WINDOW,     // of a part of the kernel's address space, which is mapped under it
     LOCK_RANK_KERNEL_SPACE,
-    LOCK_RANK_FRAME, // whatever else is held, frames can be had
-    LOCK_RANK_LOG,        // innermost: anybody may print with a lock held
+    LOCK_RANK_FRAME,   // whatever else is held, frames can be had
+    LOCK_RANK_LOG,     // anybody may print with a lock held
+    LOCK_RANK_HANDLER, // innermost: a handler of interrupts may take no other
 };
 
 struct spinlock {
@@ -59,5 +60,5 @@ const struct spinlock *spinlock_awaited(void);
 void spinlock_abandon(unsigned keep_count);
 
 // Whether data may be left half-changed when the lock's holder is abandoned. Nothing lasts that the
-// log's lock guards but the order of lines.
+// log's lock guards but the order of lines, and a handler's guards nothing.
 bool spinlock_guards_state(const struct spinlock *lock);

@@ -183,10 +183,13 @@ KTEST(spinlock, rank_tells_whether_a_lock_guards_state)
 {
     static const struct spinlock state = SPINLOCK("state", LOCK_RANK_TEST_STATE);
     static const struct spinlock log = SPINLOCK("log", LOCK_RANK_LOG);
-    static const struct spinlock future = SPINLOCK("future", (enum lock_rank)(LOCK_RANK_LOG + 1));
+    static const struct spinlock handler = SPINLOCK("handler", LOCK_RANK_HANDLER);
+    static const struct spinlock future =
+        SPINLOCK("future", (enum lock_rank)(LOCK_RANK_HANDLER + 1));
     KTEST_EXPECT_FALSE(test, spinlock_guards_state(&outer));
     KTEST_EXPECT_FALSE(test, spinlock_guards_state(&inner));
     KTEST_EXPECT_FALSE(test, spinlock_guards_state(&log));
+    KTEST_EXPECT_FALSE(test, spinlock_guards_state(&handler));
     KTEST_EXPECT_TRUE(test, spinlock_guards_state(&state));
     KTEST_EXPECT_TRUE(test, spinlock_guards_state(&future));
 }

@@ -18,7 +18,6 @@ extern uint64_t trap_test_stub;
 static struct trap_frame last_frame;
 static const struct trap_frame *last_frame_address;
 static unsigned trap_count;
-static trap_handler_t *unhandled_before;
 static trap_handler_t *nmi_before;
 static trap_handler_t *catcher;
 static volatile unsigned raised;
@@ -47,28 +46,26 @@ static void catch_all(trap_handler_t *handler)
 {
     raised = 0;
     catcher = handler;
-    unhandled_before = trap_set_unhandled(handler);
+    for (unsigned vector = EXCEPTION_COUNT; vector < TRAP_VECTORS; vector++) {
+        trap_set_handler((struct plain_vector){(uint8_t)vector}, NULL);
+    }
+    trap_set_unhandled(handler);
     nmi_before = trap_set_handler(VECTOR_NMI, pass_watchdog_on);
 }
+
+static struct trap_handlers handlers_before;
 
 static void init(struct ktest *test)
 {
     (void)test;
     trap_count = 0;
-    unhandled_before = NULL;
+    handlers_before = *trap_handlers();
 }
 
 static void exit(struct ktest *test)
 {
     (void)test;
-    if (unhandled_before != NULL) {
-        trap_set_unhandled(unhandled_before);
-        trap_set_handler(VECTOR_NMI, nmi_before);
-    }
-    trap_set_handler(VECTOR_BREAKPOINT, NULL);
-    trap_set_handler(VECTOR_MACHINE_CHECK, NULL);
-    trap_set_coded_handler(VECTOR_PAGE_FAULT, NULL);
-    trap_set_coded_handler(VECTOR_DOUBLE_FAULT, NULL);
+    *trap_handlers() = handlers_before;
 }
 
 KTEST_SUITE(trap, .init = init, .exit = exit);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// Interrupts raised by `int`: the controller has nothing in service then, and ends nothing.
+#include "irq/irq.h"
+
+#include "arch/x86_64/cpu.h"
+#include "debug/log.h"
+#include "ktest.h"
+#include "lib/string.h"
+#include "mm/frame.h"
+#include "sync/spinlock.h"
+
+#define LINE IRQ_COM2 // the tests' protocol port is polled: the line is nobody's
+#define RAISE() __asm__ volatile("int %0" : : "i"(IRQ_FIRST_VECTOR + LINE) : "memory")
+
+static struct irq_statistics statistics(unsigned line)
+{
+    struct irq_statistics result = {0};
+    (void)!irq_statistics_read(line, &result);
+    return result;
+}
+
+static void give_back(void *unused)
+{
+    (void)unused;
+    irq_unregister(LINE);
+}
+
+static void claim(struct ktest *test, enum irq_kind kind, irq_handler_t *handler, void *context)
+{
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", kind, handler, context), OK);
+    ktest_add_action(test, give_back, NULL);
+}
+
+struct visit {
+    unsigned count;
+    bool are_interrupts_on;
+    const char *lock;
+};
+
+static void note_visit(void *context)
+{
+    struct visit *visit = context;
+    visit->count++;
+    visit->are_interrupts_on = cpu_interrupts_enabled();
+    visit->lock = spinlock_held(0) != NULL ? spinlock_held(0)->name : "none";
+}
+
+KTEST(irq, handler_is_called_with_its_context)
+{
+    struct visit visit = {.are_interrupts_on = true};
+    uint64_t before = statistics(LINE).count;
+    claim(test, IRQ_PLAIN, note_visit, &visit);
+    cpu_enable_interrupts();
+    RAISE();
+    RAISE();
+    bool are_on_again = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_EQ(test, visit.count, 2);
+    KTEST_EXPECT_FALSE(test, visit.are_interrupts_on);
+    KTEST_EXPECT_TRUE(test, are_on_again);
+    KTEST_EXPECT_STREQ(test, visit.lock, "test");
+    KTEST_EXPECT_EQ(test, statistics(LINE).count, before + 2);
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
+}
+
+KTEST_ATTR(irq, unclaimed_interrupt_is_counted_and_ended, .proves = "7.1.6");
+KTEST(irq, unclaimed_interrupt_is_counted_and_ended)
+{
+    struct irq_statistics before = statistics(LINE);
+    RAISE();
+    struct irq_statistics after = statistics(LINE);
+    KTEST_EXPECT_EQ(test, after.count, before.count + 1);
+    KTEST_EXPECT_EQ(test, after.unclaimed, before.unclaimed + 1);
+    KTEST_EXPECT_EQ(test, after.spurious_count, before.spurious_count);
+}
+
+static void print_something(void *context)
+{
+    (void)context;
+    println("from a handler");
+}
+
+static void take_a_frame(void *context)
+{
+    (void)!frame_alloc(context);
+}
+
+KTEST_ATTR(irq, handler_that_prints_or_allocates_panics, .proves = "7.4.7");
+KTEST(irq, handler_that_prints_or_allocates_panics)
+{
+    phys_addr_t frame = {0};
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", IRQ_PLAIN, print_something, NULL), OK);
+    KTEST_EXPECT_PANIC(test, "lock log (rank *) is taken inside of test (rank *)", RAISE());
+    irq_unregister(LINE);
+    claim(test, IRQ_PLAIN, take_a_frame, &frame);
+    KTEST_EXPECT_PANIC(test, "lock frames (rank *) is taken inside of test (rank *)", RAISE());
+    KTEST_EXPECT_EQ(test, frame.value, 0);
+}
+
+KTEST(irq, demonstration_may_print)
+{
+    claim(test, IRQ_MAY_LOCK, print_something, NULL);
+    RAISE();
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
+}
+
+KTEST(irq, line_has_one_owner)
+{
+    struct visit visit = {0};
+    KTEST_EXPECT_EQ(test, irq_register(IRQ_LINE_COUNT, "test", IRQ_PLAIN, note_visit, NULL),
+                    ENODEV);
+    KTEST_EXPECT_EQ(test, irq_register(IRQ_CASCADE, "test", IRQ_PLAIN, note_visit, NULL), ENODEV);
+    struct irq_statistics unused;
+    KTEST_EXPECT_EQ(test, irq_statistics_read(IRQ_LINE_COUNT, &unused), EINVAL);
+
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", IRQ_PLAIN, note_visit, &visit), OK);
+    KTEST_EXPECT_EQ(test, irq_register(LINE, "other", IRQ_PLAIN, print_something, NULL), EBUSY);
+    RAISE();
+    KTEST_EXPECT_EQ(test, visit.count, 1);
+    irq_unregister(LINE);
+    RAISE();
+    KTEST_EXPECT_EQ(test, visit.count, 1);
+    KTEST_EXPECT_PANIC(test, "interrupt line 3 is nobody's", irq_unregister(LINE));
+    KTEST_EXPECT_PANIC(test, "interrupt line 3 is nobody's", irq_mask(LINE));
+    KTEST_EXPECT_PANIC(test, "interrupt line 3 is nobody's", irq_unmask(LINE));
+    KTEST_EXPECT_PANIC(test, "interrupt line 17 is nobody's", irq_unmask(IRQ_LINE_COUNT));
+}
+
+KTEST(irq, every_line_has_its_vector)
+{
+    struct visit visit = {0};
+    KTEST_ASSERT_EQ(test, irq_register(IRQ_PARALLEL - 2, "five", IRQ_PLAIN, note_visit, &visit),
+                    OK);
+    __asm__ volatile("int $37");
+    irq_unregister(5);
+    KTEST_ASSERT_EQ(test, irq_register(IRQ_MOUSE, "twelve", IRQ_PLAIN, note_visit, &visit), OK);
+    __asm__ volatile("int $44");
+    irq_unregister(IRQ_MOUSE);
+    KTEST_EXPECT_EQ(test, visit.count, 2);
+    KTEST_EXPECT_STREQ(test, visit.lock, "twelve");
+}

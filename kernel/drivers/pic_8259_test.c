@@ -68,6 +68,7 @@ static uint32_t set_virtual_wire(uint32_t value)
 }
 
 // The timer's line, line 0, is opened until it has come once: it must arrive behind the exceptions.
+KTEST_ATTR(pic, timer_arrives_at_its_vector, .proves = "7.1.1 7.1.5");
 KTEST(pic, timer_arrives_at_its_vector)
 {
     trap_handler_t *before = trap_set_handler(TIMER_VECTOR, count_interrupt);
@@ -111,4 +112,129 @@ KTEST(pic, masks_are_written_to_both)
     pic_write_masks(0xffff);
     KTEST_EXPECT_EQ(test, masks, 0x5aa5);
     KTEST_EXPECT_EQ(test, low, 0xa5);
+}
+
+// --- As an irq_chip -----------------------------------------------------------------------------
+
+#define PIC2_COMMAND 0xa0
+#define READ_REQUESTS 0x0a
+#define READ_IN_SERVICE 0x0b
+#define POLL 0x0c // the next read takes an interrupt as the CPU would
+#define POLL_TAKEN 0x80
+#define RTC_INDEX 0x70
+#define RTC_DATA 0x71
+#define RTC_STATUS_B 0x0b
+#define RTC_STATUS_C 0x0c
+#define RTC_PERIODIC 0x40
+
+static uint8_t read_pic(uint16_t command, uint8_t what)
+{
+    port_write8(command, what);
+    return port_read8(command);
+}
+
+static uint8_t rtc_read(uint8_t index)
+{
+    port_write8(RTC_INDEX, index);
+    return port_read8(RTC_DATA);
+}
+
+static void rtc_write(uint8_t index, uint8_t value)
+{
+    port_write8(RTC_INDEX, index);
+    port_write8(RTC_DATA, value);
+}
+
+// Waits until the line of this controller has asked, and takes it for the CPU. Interrupts are off.
+static void take(struct ktest *test, uint16_t command, unsigned line)
+{
+    for (int i = 0; i < WAIT_MAX && (read_pic(command, READ_REQUESTS) & BIT(line)) == 0; i++) {
+        cpu_relax();
+    }
+    KTEST_EXPECT_EQ(test, read_pic(command, POLL), POLL_TAKEN | line);
+}
+
+// The timer's line in service, as when its handler runs.
+static void take_timer(struct ktest *test)
+{
+    nmi_timer_stop(); // the tests' watchdog has the same timer
+    port_write8(PIT_COMMAND, 0x34);
+    port_write8(PIT_CHANNEL_0, 0);
+    port_write8(PIT_CHANNEL_0, 4);
+    pic_chip.unmask(IRQ_TIMER);
+    take(test, PIC1_COMMAND, IRQ_TIMER);
+    pic_chip.mask(IRQ_TIMER);
+    KTEST_EXPECT_EQ(test, read_pic(PIC1_COMMAND, READ_IN_SERVICE), 1);
+}
+
+KTEST_ATTR(pic, end_of_a_line_of_the_first, .proves = "7.1.3");
+KTEST(pic, end_of_a_line_of_the_first)
+{
+    take_timer(test);
+    pic_chip.end(IRQ_TIMER);
+    KTEST_EXPECT_EQ(test, read_pic(PIC1_COMMAND, READ_IN_SERVICE), 0);
+}
+
+// The in-service registers tell a false alarm: line 7 of the first gets no end, which would be
+// another line's; of the second, only the first gets one, for the cascade.
+KTEST_ATTR(pic, false_alarms_end_nobody_elses_interrupt, .proves = "7.1.4");
+KTEST(pic, false_alarms_end_nobody_elses_interrupt)
+{
+    take_timer(test);
+    bool is_alarm = pic_chip.is_spurious(IRQ_TIMER);
+    bool is_7_false = pic_chip.is_spurious(IRQ_PARALLEL);
+    uint8_t behind_7 = read_pic(PIC1_COMMAND, READ_IN_SERVICE);
+    bool is_15_false = pic_chip.is_spurious(IRQ_DISK);
+    uint8_t behind_15 = read_pic(PIC1_COMMAND, READ_IN_SERVICE);
+    pic_chip.end(IRQ_TIMER);
+
+    KTEST_EXPECT_FALSE(test, is_alarm);
+    KTEST_EXPECT_TRUE(test, is_7_false);
+    KTEST_EXPECT_EQ(test, behind_7, 1);
+    KTEST_EXPECT_TRUE(test, is_15_false);
+    KTEST_EXPECT_EQ(test, behind_15, 0);
+}
+
+// The clock's line comes through the second: both have it in service, and both have to be told.
+KTEST_ATTR(pic, end_of_a_line_of_the_second, .proves = "7.1.3");
+KTEST(pic, end_of_a_line_of_the_second)
+{
+    uint8_t status_b = rtc_read(RTC_STATUS_B);
+    rtc_write(RTC_STATUS_B, status_b | RTC_PERIODIC);
+    (void)rtc_read(RTC_STATUS_C);
+    pic_chip.unmask(IRQ_CLOCK);
+    KTEST_EXPECT_EQ(test, pic_read_masks(), 0xfefb); // with the cascade
+    take(test, PIC1_COMMAND, IRQ_CASCADE);
+    take(test, PIC2_COMMAND, IRQ_CLOCK - 8);
+    pic_chip.mask(IRQ_CLOCK);
+    rtc_write(RTC_STATUS_B, status_b);
+    (void)rtc_read(RTC_STATUS_C);
+    KTEST_EXPECT_EQ(test, pic_read_masks(), 0xffff);
+    KTEST_EXPECT_EQ(test, read_pic(PIC1_COMMAND, READ_IN_SERVICE), 4);
+    KTEST_EXPECT_EQ(test, read_pic(PIC2_COMMAND, READ_IN_SERVICE), 1);
+
+    pic_chip.end(IRQ_CLOCK);
+
+    KTEST_EXPECT_EQ(test, read_pic(PIC1_COMMAND, READ_IN_SERVICE), 0);
+    KTEST_EXPECT_EQ(test, read_pic(PIC2_COMMAND, READ_IN_SERVICE), 0);
+}
+
+KTEST_ATTR(pic, lines_are_masked_one_by_one, .proves = "7.1.2");
+KTEST(pic, lines_are_masked_one_by_one)
+{
+    pic_chip.unmask(IRQ_COM1);
+    uint16_t one = pic_read_masks();
+    pic_chip.unmask(IRQ_MOUSE);
+    uint16_t both = pic_read_masks();
+    pic_chip.mask(IRQ_COM1);
+    uint16_t second = pic_read_masks();
+    pic_chip.mask(IRQ_MOUSE);
+    KTEST_EXPECT_EQ(test, one, 0xffef);
+    KTEST_EXPECT_EQ(test, both, 0xefeb);
+    KTEST_EXPECT_EQ(test, second, 0xeffb);
+    KTEST_EXPECT_EQ(test, pic_read_masks(), 0xffff);
+    for (unsigned line = 0; line < IRQ_LINE_COUNT; line++) {
+        KTEST_EXPECT_EQ_MSG(test, pic_chip.has_line(line), line < 16 && line != IRQ_CASCADE,
+                            "line %u", line);
+    }
 }

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+//
+// The APICs by themselves, whichever controller the kernel uses: a timer's interrupt on its way from
+// the I/O APIC's pin to the CPU.
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/port.h"
+#include "arch/x86_64/trap.h"
+#include "drivers/apic.h"
+#include "drivers/io_apic.h"
+#include "drivers/local_apic.h"
+#include "drivers/nmi_timer.h"
+#include "ktest.h"
+#include "mm/mmio.h"
+
+#define IO_APIC_ADDRESS 0xfec00000 // where chipsets put the first one
+#define TIMER_PIN 2
+#define VECTOR ((struct plain_vector){0x70})
+#define ENTRY(pin_) (0x10 + 2 * (pin_))
+#define MASKED BIT(16)
+#define WAIT_MAX 50000000
+
+static uint32_t io_apic_word(uint32_t index)
+{
+    volatile uint32_t *registers = phys_to_direct((phys_addr_t){IO_APIC_ADDRESS});
+    registers[0] = index;
+    return registers[4];
+}
+
+static struct io_apic io_apic;
+
+static void find(struct ktest *test)
+{
+    KTEST_ASSERT_EQ(test, io_apic_init(&io_apic, (phys_addr_t){IO_APIC_ADDRESS}, 0), OK);
+}
+
+static void forget(void)
+{
+    mmio_unmap(io_apic.registers, 0x20);
+}
+
+KTEST_ATTR(apic, local_one_has_the_cpus_number, .needs = KTEST_NEEDS_APIC);
+KTEST(apic, local_one_has_the_cpus_number)
+{
+    KTEST_EXPECT_EQ(test, local_apic_id(), cpuid(1, 0).ebx >> 24);
+}
+
+KTEST_ATTR(apic, io_apic_starts_masked_and_is_routed, .needs = KTEST_NEEDS_APIC);
+KTEST(apic, io_apic_starts_masked_and_is_routed)
+{
+    find(test);
+    KTEST_EXPECT_GE(test, io_apic.pin_count, 16);
+    for (uint32_t pin = 0; pin < io_apic.pin_count; pin++) {
+        KTEST_EXPECT_EQ_MSG(test, io_apic_word(ENTRY(pin)) & MASKED, MASKED, "pin %u", pin);
+    }
+    uint32_t low = io_apic_word(ENTRY(9));
+    uint32_t high = io_apic_word(ENTRY(9) + 1);
+
+    io_apic_route(&io_apic, 9, (struct io_apic_route){0x71, 3, .is_level = true, .is_low = true});
+    uint32_t level_low = io_apic_word(ENTRY(9));
+    uint32_t destination = io_apic_word(ENTRY(9) + 1);
+    io_apic_route(&io_apic, 9, (struct io_apic_route){0x72, 0, .is_level = false, .is_low = false});
+    uint32_t edge_high = io_apic_word(ENTRY(9));
+    io_apic_unmask(&io_apic, 9);
+    uint32_t open = io_apic_word(ENTRY(9));
+    io_apic_mask(&io_apic, 9);
+    uint32_t shut = io_apic_word(ENTRY(9));
+    io_apic_route(&io_apic, 9,
+                  (struct io_apic_route){(uint8_t)low, (uint8_t)(high >> 24), (low & BIT(15)) != 0,
+                                         (low & BIT(13)) != 0});
+    forget();
+
+    KTEST_EXPECT_EQ(test, level_low, MASKED | BIT(15) | BIT(13) | 0x71);
+    KTEST_EXPECT_EQ(test, destination, 3U << 24);
+    KTEST_EXPECT_EQ(test, edge_high, MASKED | 0x72);
+    KTEST_EXPECT_EQ(test, open, 0x72);
+    KTEST_EXPECT_EQ(test, shut, MASKED | 0x72);
+}
+
+KTEST_ATTR(apic, nothing_is_no_io_apic, .needs = KTEST_NEEDS_APIC);
+KTEST(apic, nothing_is_no_io_apic)
+{
+    struct io_apic nothing = {.pin_count = 77};
+    phys_addr_t hole = {0xfe000000};
+    KTEST_EXPECT_EQ(test, io_apic_init(&nothing, hole, 0), ENODEV);
+    phys_addr_t memory = {(uint64_t)text_start - KERNEL_VMA};
+    KTEST_EXPECT_EQ(test, io_apic_init(&nothing, memory, 0), EINVAL);
+}
+
+static volatile unsigned ticks;
+static bool ends_them;
+
+static void on_tick(struct trap_frame *frame)
+{
+    (void)frame;
+    ticks++;
+    if (ends_them) {
+        local_apic_end();
+    }
+}
+
+static void wait_for_ticks(unsigned count)
+{
+    cpu_enable_interrupts();
+    for (int i = 0; i < WAIT_MAX && ticks < count; i++) {
+        cpu_relax();
+    }
+    cpu_disable_interrupts();
+}
+
+// The timer's ticks, through the I/O APIC. Without an end the first one is the last.
+KTEST_ATTR(apic, interrupt_comes_again_once_it_is_ended, .needs = KTEST_NEEDS_APIC,
+           .proves = "7.L1");
+KTEST(apic, interrupt_comes_again_once_it_is_ended)
+{
+    nmi_timer_stop();        // the tests' watchdog has the same timer
+    port_write8(0x43, 0x34); // channel 0, rate generator
+    port_write8(0x40, 0);
+    port_write8(0x40, 4);
+    trap_handler_t *before = trap_set_handler(VECTOR, on_tick);
+    find(test);
+    io_apic_route(&io_apic, TIMER_PIN,
+                  (struct io_apic_route){VECTOR.number, (uint8_t)local_apic_id(), false, false});
+    ticks = 0;
+    ends_them = false;
+    io_apic_unmask(&io_apic, TIMER_PIN);
+    wait_for_ticks(1);
+    for (int i = 0; i < 20; i++) { // time for others, if they could come
+        (void)io_apic_word(ENTRY(TIMER_PIN));
+        cpu_enable_interrupts();
+        for (int j = 0; j < 10000; j++) {
+            cpu_relax();
+        }
+        cpu_disable_interrupts();
+    }
+    unsigned without_end = ticks;
+    ends_them = true;
+    local_apic_end();
+    wait_for_ticks(5);
+    io_apic_mask(&io_apic, TIMER_PIN);
+    forget();
+    trap_set_handler(VECTOR, before);
+
+    KTEST_EXPECT_EQ(test, without_end, 1);
+    KTEST_EXPECT_GE(test, ticks, 5);
+}
+
+static volatile unsigned local_ticks;
+
+static void on_local_tick(struct trap_frame *frame)
+{
+    (void)frame;
+    local_ticks++;
+    local_apic_end();
+}
+
+KTEST_ATTR(apic, local_timer_counts_down_and_ticks_once, .needs = KTEST_NEEDS_APIC,
+           .proves = "7.L1");
+KTEST(apic, local_timer_counts_down_and_ticks_once)
+{
+    trap_handler_t *before = trap_set_handler(VECTOR, on_local_tick);
+    local_ticks = 0;
+    local_apic_timer_unmask(VECTOR.number);
+    local_apic_timer_start(100000);
+    uint32_t at_first = local_apic_timer_count();
+    cpu_enable_interrupts();
+    for (int i = 0; i < WAIT_MAX && local_ticks == 0; i++) {
+        cpu_relax();
+    }
+    cpu_disable_interrupts();
+    uint32_t at_last = local_apic_timer_count();
+    local_apic_timer_mask();
+    trap_set_handler(VECTOR, before);
+
+    KTEST_EXPECT_GT(test, at_first, 0);
+    KTEST_EXPECT_LE(test, at_first, 100000);
+    KTEST_EXPECT_EQ(test, at_last, 0);
+    KTEST_EXPECT_EQ(test, local_ticks, 1);
+}

@@ -43,12 +43,17 @@ KTEST_ATTR(apic, local_one_has_the_cpus_number, .needs = KTEST_NEEDS_APIC);
 KTEST(apic, local_one_has_the_cpus_number)
 {
     KTEST_EXPECT_EQ(test, local_apic_id(), cpuid(1, 0).ebx >> 24);
+    const volatile uint32_t *registers = phys_to_direct((phys_addr_t){0xfee00000});
+    KTEST_EXPECT_EQ(test, registers[0x3e0 / 4], 3); // the timer's clock is divided by 16
+    KTEST_EXPECT_EQ(test, registers[0xf0 / 4] & 0x1ff, 0x1ff);
+    KTEST_EXPECT_EQ(test, registers[0x360 / 4], 0x400); // NMIs come in
 }
 
 KTEST_ATTR(apic, io_apic_starts_masked_and_is_routed, .needs = KTEST_NEEDS_APIC);
 KTEST(apic, io_apic_starts_masked_and_is_routed)
 {
     find(test);
+    KTEST_EXPECT_EQ(test, io_apic.pin_count, (io_apic_word(1) >> 16 & 0xff) + 1);
     KTEST_EXPECT_GE(test, io_apic.pin_count, 16);
     for (uint32_t pin = 0; pin < io_apic.pin_count; pin++) {
         KTEST_EXPECT_EQ_MSG(test, io_apic_word(ENTRY(pin)) & MASKED, MASKED, "pin %u", pin);

@@ -79,6 +79,13 @@ const struct irq_chip *irq_chip(void)
     return chip;
 }
 
+const struct irq_chip *irq_replace_chip(const struct irq_chip *new_chip)
+{
+    const struct irq_chip *before = chip;
+    chip = new_chip;
+    return before;
+}
+
 enum error irq_register(unsigned number, const char *name, enum irq_kind kind,
                         irq_handler_t *handler, void *context)
 {

@@ -58,6 +58,9 @@ void irq_init(const struct irq_chip *chip);
 // The one in use.
 const struct irq_chip *irq_chip(void);
 
+// Puts another one in its place, for tests. Returns the one that was there.
+const struct irq_chip *irq_replace_chip(const struct irq_chip *chip);
+
 // The line stays masked. `name` has to live as long. ENODEV if the chip has no such line; EBUSY if
 // somebody has it. Not in a handler.
 enum error irq_register(unsigned line, const char *name, enum irq_kind kind, irq_handler_t *handler,

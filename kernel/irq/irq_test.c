@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu.h"
 #include "debug/log.h"
 #include "ktest.h"
+#include "lib/format.h"
 #include "lib/string.h"
 #include "mm/frame.h"
 #include "sync/spinlock.h"
@@ -139,4 +140,121 @@ KTEST(irq, every_line_has_its_vector)
     irq_unregister(IRQ_MOUSE);
     KTEST_EXPECT_EQ(test, visit.count, 2);
     KTEST_EXPECT_STREQ(test, visit.lock, "twelve");
+}
+
+// --- What the chip is told ----------------------------------------------------------------------
+
+static char told[64];
+static bool is_alarm_false;
+
+static void tell(const char *what, unsigned line)
+{
+    size_t used = strlen(told);
+    format_buffer(told + used, sizeof(told) - used, "%s %u, ", what, line);
+}
+
+static bool fake_has_line(unsigned line)
+{
+    return line != 4;
+}
+
+static void fake_mask(unsigned line)
+{
+    tell(cpu_interrupts_enabled() ? "mask with interrupts on" : "mask", line);
+}
+
+static void fake_unmask(unsigned line)
+{
+    tell(cpu_interrupts_enabled() ? "unmask with interrupts on" : "unmask", line);
+}
+
+static bool fake_is_spurious(unsigned line)
+{
+    (void)line;
+    return is_alarm_false;
+}
+
+static void fake_end(unsigned line)
+{
+    tell("end", line);
+}
+
+static const struct irq_chip fake_chip = {"fake",      fake_has_line,    fake_mask,
+                                          fake_unmask, fake_is_spurious, fake_end};
+
+static void put_chip_back(void *chip)
+{
+    irq_replace_chip(chip);
+}
+
+static void use_fake_chip(struct ktest *test)
+{
+    told[0] = 0;
+    is_alarm_false = false;
+    ktest_add_action(test, put_chip_back, (void *)(uintptr_t)irq_replace_chip(&fake_chip));
+}
+
+static void tell_visit(void *context)
+{
+    (void)context;
+    tell("handler", LINE);
+}
+
+KTEST(irq, interrupt_ends_behind_its_handler)
+{
+    use_fake_chip(test);
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", IRQ_PLAIN, tell_visit, NULL), OK);
+    KTEST_EXPECT_EQ(test, irq_register(4, "test", IRQ_PLAIN, tell_visit, NULL), ENODEV);
+    RAISE();
+    cpu_enable_interrupts();
+    irq_unmask(LINE);
+    irq_mask(LINE);
+    irq_unregister(LINE);
+    RAISE();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_STREQ(test, told, "handler 3, end 3, unmask 3, mask 3, mask 3, end 3, ");
+}
+
+KTEST_ATTR(irq, false_alarm_has_neither_handler_nor_end, .proves = "7.1.4");
+KTEST(irq, false_alarm_has_neither_handler_nor_end)
+{
+    use_fake_chip(test);
+    is_alarm_false = true;
+    struct irq_statistics before = statistics(LINE);
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", IRQ_PLAIN, tell_visit, NULL), OK);
+    RAISE();
+    struct irq_statistics after = statistics(LINE);
+    KTEST_EXPECT_STREQ(test, told, "");
+    KTEST_EXPECT_EQ(test, after.spurious_count, before.spurious_count + 1);
+    KTEST_EXPECT_EQ(test, after.count, before.count);
+    irq_unregister(LINE);
+}
+
+// The line would be dead for ever.
+KTEST(irq, interrupt_of_an_abandoned_handler_is_ended)
+{
+    use_fake_chip(test);
+    KTEST_ASSERT_EQ(test, irq_register(LINE, "test", IRQ_PLAIN, print_something, NULL), OK);
+    KTEST_EXPECT_PANIC(test, "lock log *", RAISE());
+    KTEST_EXPECT_STREQ(test, told, "end 3, ");
+    irq_abandon();
+    KTEST_EXPECT_STREQ(test, told, "end 3, "); // there is none any more
+    irq_unregister(LINE);
+}
+
+KTEST(irq, registering_leaves_interrupts_as_they_were)
+{
+    cpu_enable_interrupts();
+    enum error error = irq_register(LINE, "test", IRQ_PLAIN, print_something, NULL);
+    bool is_on = cpu_interrupts_enabled();
+    irq_unregister(LINE);
+    bool is_still_on = cpu_interrupts_enabled();
+    struct irq_statistics unused;
+    (void)!irq_statistics_read(LINE, &unused);
+    bool is_on_at_last = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_EQ(test, error, OK);
+    KTEST_EXPECT_TRUE(test, is_on);
+    KTEST_EXPECT_TRUE(test, is_still_on);
+    KTEST_EXPECT_TRUE(test, is_on_at_last);
 }

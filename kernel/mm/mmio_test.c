@@ -89,6 +89,10 @@ KTEST(mmio, large_ranges_take_large_pages)
     mmio_unmap((volatile void *)small, PAGE_SIZE);
     mmio_unmap(second, 4 << 20);
     mmio_unmap(registers, 4 << 20);
+    registers = map(test, start, 2 << 20);
+    KTEST_ASSERT_EQ(test, kernel_translate((virt_addr_t){(uint64_t)registers}, &mapping), OK);
+    KTEST_EXPECT_EQ(test, mapping.size, PAGE_2MIB);
+    mmio_unmap(registers, 2 << 20);
     mmio_unmap((volatile void *)before, PAGE_SIZE);
 }
 

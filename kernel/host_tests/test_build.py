@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Dict, Set
 
@@ -235,3 +238,18 @@ def test_memory_page_says_what_the_header_says(tmp_path: Path) -> None:
     done = subprocess.run(["gcc", "-std=gnu2x", "-fsyntax-only", f"-I{ROOT / 'kernel'}", source],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_image_depends_on_the_kernel_alone(kernel: Path, tmp_path: Path) -> None:
+    """Not on the time, nor on the folder."""
+    images = []
+    for name in ("one", "another"):
+        copy = tmp_path / f"{name}.elf"
+        shutil.copyfile(kernel, copy)
+        os.utime(copy, (len(images), 1e9 + 2 * len(images)))
+        image = tmp_path / f"{name}.iso"
+        subprocess.run([ROOT / "kernel/arch/x86_64/boot/make_iso.sh", copy, image,
+                        tmp_path / name, "strip"], check=True)
+        images.append(image.read_bytes())
+        time.sleep(2.1 if name == "one" else 0)  # FAT's clock ticks every other second
+    assert images[0] == images[1]

@@ -11,6 +11,7 @@ MULTIBOOT2_I386         equ 0
 MULTIBOOT2_TAG_END      equ 0
 MULTIBOOT2_TAG_REQUEST  equ 1
 MULTIBOOT2_TAG_CONSOLE  equ 4
+MULTIBOOT2_TAG_FRAMEBUFFER equ 5
 
 MULTIBOOT2_INFO_CMDLINE equ 1
 MULTIBOOT2_INFO_MMAP    equ 6
@@ -42,6 +43,14 @@ header:
         dw 1                            ; optional
         dd 12
         dd CONSOLE_EGA_TEXT
+
+; Where there is no text mode, as under UEFI: any size, 32 bits a pixel. On BIOS GRUB is told to stay
+; in text mode (make_iso.sh).
+        align 8
+        dw MULTIBOOT2_TAG_FRAMEBUFFER
+        dw 1                            ; optional
+        dd 20
+        dd 0, 0, 32
 
         align 8
         dw MULTIBOOT2_TAG_END

@@ -107,7 +107,7 @@ KTEST_ATTR(layout, direct_map_is_writable_data, .proves = "2.3.3");
 KTEST(layout, direct_map_is_writable_data)
 {
     static const uint64_t addresses[] = {
-        0, 0xb8000, 0x200000, 0x7ff000, 0x800000, 0x40000000, 0xfee00000, 0xfffff000,
+        0, 0xb8000, 0x600000, 0x7ff000, 0x800000, 0x40000000, 0xfee00000, 0xfffff000,
     };
     for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
         struct mapping mapping = walk(DIRECT_MAP_VMA + addresses[i]);

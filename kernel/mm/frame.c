@@ -8,6 +8,7 @@
 #include "debug/log.h"
 #include "debug/symbols.h"
 #include "lib/string.h"
+#include "mm/allocation_hook.h"
 #include "mm/direct_map.h"
 #include "sync/spinlock.h"
 
@@ -36,11 +37,20 @@ enum error frame_init(struct memory_map *map)
     return error;
 }
 
+// What can't be had from any allocator is no matter of memory.
+static bool has_to_fail(unsigned order, enum frame_zone highest, const void *site)
+{
+    return order <= FRAME_ORDER_MAX && highest < FRAME_ZONE_COUNT && allocation_has_to_fail(site);
+}
+
 static enum error alloc_at(unsigned order, enum frame_zone highest, const void *site,
                            phys_addr_t *frame_out)
 {
     irq_state_t state = spinlock_lock(&lock);
-    enum error error = frame_allocator_alloc(&frames, order, highest, (uint64_t)site, frame_out);
+    enum error error = ENOMEM;
+    if (!has_to_fail(order, highest, site)) {
+        error = frame_allocator_alloc(&frames, order, highest, (uint64_t)site, frame_out);
+    }
     spinlock_unlock(&lock, state);
     return error;
 }
@@ -48,7 +58,7 @@ static enum error alloc_at(unsigned order, enum frame_zone highest, const void *
 [[gnu::noinline]] static enum error refill_and_alloc(irq_state_t state, const void *site,
                                                      phys_addr_t *frame_out)
 {
-    enum error error = frame_allocator_refill(&frames);
+    enum error error = allocation_has_to_fail(site) ? ENOMEM : frame_allocator_refill(&frames);
     if (error == OK) {
         *frame_out = frame_allocator_pop(&frames, (uint64_t)site);
     }
@@ -156,6 +166,16 @@ void frame_statistics_read(struct frame_statistics *statistics_out)
 const struct memory_map *frame_memory_map(void)
 {
     return memory_map;
+}
+
+void frame_bypass_stack(void)
+{
+    frame_allocator_bypass_stack(&frames);
+}
+
+void frame_use_stack(void)
+{
+    frame_allocator_use_stack(&frames);
 }
 
 uint32_t frame_mark(void)

@@ -57,3 +57,8 @@ uint32_t frame_mark(void);
 uint64_t frame_taken_count(void);
 bool frame_next(uint32_t mark, uint32_t *cursor, struct frame_owner *owner_out);
 uint64_t frame_reclaim(uint32_t mark);
+
+// While the stack of single frames is bypassed, every allocation asks the allocation hook:
+// frame_alloc does so only where that stack is empty, which costs it nothing.
+void frame_bypass_stack(void);
+void frame_use_stack(void);

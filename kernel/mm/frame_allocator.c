@@ -150,6 +150,11 @@ static uint32_t pop_single(struct frame_allocator *allocator)
     }
     unsigned smallest = (unsigned)__builtin_ctz(zone->orders);
     unsigned order = smallest < BATCH_ORDER ? smallest : BATCH_ORDER;
+    if (__builtin_expect(allocator->is_stack_bypassed, 0)) {
+        order = 0;
+    } else {
+        allocator->stack_start = zone->start;
+    }
     uint32_t index = take_block(allocator, zone, order);
     struct frame *first = &allocator->frames[index];
     for (struct frame *frame = first; frame < first + (1u << order); frame++) {
@@ -160,7 +165,6 @@ static uint32_t pop_single(struct frame_allocator *allocator)
     allocator->block_free_count -= BIT(order);
     allocator->stack = index;
     allocator->stack_count = 1u << order;
-    allocator->stack_start = zone->start;
     return OK;
 }
 
@@ -176,6 +180,19 @@ static uint32_t pop_single(struct frame_allocator *allocator)
 void frame_allocator_settle(struct frame_allocator *allocator)
 {
     empty_stack(allocator, allocator->stack_count);
+}
+
+void frame_allocator_bypass_stack(struct frame_allocator *allocator)
+{
+    frame_allocator_settle(allocator);
+    allocator->is_stack_bypassed = true;
+    allocator->stack_start = NONE;
+}
+
+void frame_allocator_use_stack(struct frame_allocator *allocator)
+{
+    allocator->is_stack_bypassed = false;
+    allocator->stack_start = allocator->zones[FRAME_ZONE_REST].start;
 }
 
 // --- Taking -------------------------------------------------------------------------------------

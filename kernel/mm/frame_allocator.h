@@ -83,6 +83,7 @@ struct frame_allocator {
     uint32_t stack; // the single frame that comes next
     uint32_t stack_count;
     uint32_t stack_start; // frames below go back to the buddies at once: index
+    bool is_stack_bypassed;
     struct frame_zone_state zones[FRAME_ZONE_COUNT];
 };
 
@@ -154,6 +155,11 @@ enum frame_verdict frame_allocator_free(struct frame_allocator *allocator, phys_
 // One more, one less reference to a taken block; the last one gives it back.
 enum frame_verdict frame_allocator_get(struct frame_allocator *allocator, phys_addr_t frame);
 enum frame_verdict frame_allocator_put(struct frame_allocator *allocator, phys_addr_t frame);
+
+// From the first of these calls to the second no frame lies ready on the stack: each single frame
+// comes by frame_allocator_refill, and goes back to the buddies.
+void frame_allocator_bypass_stack(struct frame_allocator *allocator);
+void frame_allocator_use_stack(struct frame_allocator *allocator);
 
 // Merges the single frames that lie ready. Not needed: a run that can't be had otherwise does so.
 void frame_allocator_settle(struct frame_allocator *allocator);

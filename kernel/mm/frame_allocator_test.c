@@ -682,6 +682,30 @@ KTEST(frame_allocator, only_so_many_single_frames_lie_ready)
     KTEST_EXPECT_GE(test, statistics().single_count, 32);
 }
 
+KTEST(frame_allocator, nothing_lies_on_a_stack_that_is_bypassed)
+{
+    make_three_zones(test);
+    struct frame_statistics first = statistics();
+    uint64_t before = alloc(test, 0);
+    KTEST_EXPECT_GT(test, statistics().single_count, 0);
+
+    frame_allocator_bypass_stack(&allocator);
+
+    KTEST_EXPECT_EQ(test, statistics().single_count, 0);
+    uint64_t meanwhile = alloc(test, 0);
+    KTEST_EXPECT_EQ(test, allocator.stack_count, 0);
+    KTEST_EXPECT_EQ(test, give(before, 0), FRAME_FINE);
+    KTEST_EXPECT_EQ(test, allocator.stack_count, 0);
+    KTEST_EXPECT_EQ(test, statistics().free_count, first.free_count - 1);
+    expect_sums(test);
+
+    frame_allocator_use_stack(&allocator);
+
+    (void)alloc(test, 0);
+    KTEST_EXPECT_EQ(test, give(meanwhile, 0), FRAME_FINE);
+    KTEST_EXPECT_GT(test, statistics().single_count, 0);
+}
+
 KTEST(frame_allocator, what_was_taken_since_a_mark_can_be_taken_back)
 {
     make_three_zones(test);
@@ -853,12 +877,19 @@ KTEST(frame_allocator, agrees_with_a_model)
     struct test_random random = {7};
     const unsigned round_count = 100000 * test_scale();
     for (unsigned i = 0; i < round_count; i++) {
+        if (i % 7000 == 0) {
+            frame_allocator_bypass_stack(&allocator);
+        } else if (i % 7000 == 2000) {
+            frame_allocator_use_stack(&allocator);
+        }
+        KTEST_ASSERT_TRUE(test, !allocator.is_stack_bypassed || allocator.stack_count == 0);
         one_operation(test, &random, i / 10000 % 2 == 0);
         KTEST_ASSERT_EQ(test, allocator.block_free_count + allocator.stack_count, model_free_count);
         if (i % 1000 == 0) {
             expect_sums(test);
         }
     }
+    frame_allocator_use_stack(&allocator);
     KTEST_EXPECT_LT(test, statistics().lowest_free_count, 10); // the waves were high enough
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         while (slots[i].references != 0) {

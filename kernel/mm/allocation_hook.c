@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+#include "mm/allocation_hook.h"
+
+allocation_hook_t *allocation_hook;

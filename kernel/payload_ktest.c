@@ -20,6 +20,7 @@
 #include "ktest_invariants.h"
 #include "lib/string.h"
 #include "machine_test.h"
+#include "mm/allocation_hook.h"
 #include "mm/frame.h"
 #include "mm/kernel_space.h"
 #include "port.h"
@@ -217,6 +218,38 @@ size_t ktest_port_console(char *text_out, size_t size_bytes)
     }
     overheard.count = 0;
     return count;
+}
+
+// --- Allocations that fail ----------------------------------------------------------------------
+
+static uint64_t allocation_count;
+static uint64_t failing_allocation; // 0: none
+
+static bool count_allocation(uint64_t site)
+{
+    // Interrupts allocate, too.
+    uint64_t number = __atomic_add_fetch(&allocation_count, 1, __ATOMIC_RELAXED);
+    if (number != failing_allocation) {
+        return false;
+    }
+    ktest_on_allocation_failed(site);
+    return true;
+}
+
+bool ktest_port_allocations_start(uint64_t nth)
+{
+    allocation_count = 0;
+    failing_allocation = nth;
+    frame_bypass_stack();
+    allocation_hook = count_allocation;
+    return true;
+}
+
+uint64_t ktest_port_allocations_stop(void)
+{
+    allocation_hook = NULL;
+    frame_use_stack();
+    return allocation_count;
 }
 
 // --- Traps --------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@
 #include "lib/format.h"
 #include "lib/panic.h"
 #include "lib/string.h"
+#include "mm/frame.h"
 #include "port.h"
+#include "select.h"
 #include "stream.h"
 #include "sync/spinlock.h"
 
@@ -155,4 +157,82 @@ KTEST(watchdog, lock_that_is_waited_for_has_a_name)
     spinlock_unlock(&contended, state);
     KTEST_EXPECT_STREQ(test, awaited, expected);
     KTEST_EXPECT_FALSE(test, ktest_port_awaits(awaited, sizeof(awaited)));
+}
+
+// --- Allocations that fail ----------------------------------------------------------------------
+
+// Which function ran: Suite_init, init, body, exit, action.
+static char calls[64];
+static phys_addr_t frame_of_init;
+
+static void note_call(char c)
+{
+    size_t used = strlen(calls);
+    if (used < sizeof(calls) - 1) {
+        calls[used] = c;
+        calls[used + 1] = 0;
+    }
+}
+
+static void note_suite_init(struct ktest *test)
+{
+    KTEST_EXPECT_EQ(test, calls[0], 0);
+    note_call('S');
+}
+
+// The nth allocation is the body's: this one never fails.
+static void take_frame(struct ktest *test)
+{
+    KTEST_EXPECT_FALSE(test, ktest_allocation_failed(test));
+    KTEST_ASSERT_EQ(test, frame_alloc(&frame_of_init), OK);
+    note_call('i');
+}
+
+static void give_frame(struct ktest *test)
+{
+    (void)test;
+    frame_free(frame_of_init);
+    note_call('e');
+}
+
+KTEST_SUITE(allocations, .suite_init = note_suite_init, .init = take_frame, .exit = give_frame);
+
+static void note_action(void *test)
+{
+    phys_addr_t frame;
+    KTEST_ASSERT_EQ((struct ktest *)test, frame_alloc(&frame), OK);
+    frame_free(frame);
+    note_call('a');
+}
+
+static bool has_first_failed;
+static bool has_second_failed;
+
+KTEST_ATTR(allocations, a_all_but_the_suite_s_functions_run_again, .fail_nth = 2);
+KTEST(allocations, a_all_but_the_suite_s_functions_run_again)
+{
+    phys_addr_t frame;
+    note_call('b');
+    ktest_add_action(test, note_action, test);
+    KTEST_EXPECT_FALSE(test, ktest_allocation_failed(test));
+    if (frame_alloc(&frame) != OK) {
+        KTEST_EXPECT_TRUE(test, ktest_allocation_failed(test));
+        has_first_failed = true;
+        return;
+    }
+    frame_free(frame);
+    if (frame_alloc(&frame) != OK) {
+        has_second_failed = true;
+        return;
+    }
+    frame_free(frame);
+}
+
+// Or two, if only one allocation was to fail.
+KTEST(allocations, b_three_runs_are_behind_it)
+{
+    bool is_all = ktest_glob_matches("Sibeaibeaibeaibeai*", 19, calls);
+    bool is_one = ktest_glob_matches("Sibeaibeai*", 11, calls);
+    KTEST_EXPECT_TRUE_MSG(test, is_all || is_one, "%s", calls);
+    KTEST_EXPECT_TRUE(test, !is_all || (has_first_failed && has_second_failed));
 }

@@ -3,6 +3,7 @@
 // A statement that has to fault or to panic: tried, and recovered from in place.
 #include "format.h"
 #include "runner.h"
+#include "sweep.h"
 
 void ktest_attempt_begin(struct ktest *test, struct ktest_attempt *attempt)
 {
@@ -55,6 +56,9 @@ void ktest_attempt_end(struct ktest *test, struct ktest_attempt *attempt)
     char actual[KTEST_TEXT_MAX];
     describe_expected(attempt, expected, sizeof(expected));
     describe_actual(test, attempt, actual, sizeof(actual));
+    if (sweep_is_lenient(test) && attempt->result != KTEST_ENDING_RETURNED) {
+        ktest_judge(test, KTEST_VERDICT_FAIL, "%s", actual); // it is more than a failed check
+    }
     ktest_fail_values(test, attempt->site, actual, expected);
 }
 

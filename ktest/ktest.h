@@ -169,7 +169,10 @@ struct ktest_attr {
     uint32_t needs;      // enum ktest_needs, or-ed
     uint32_t speed;      // enum ktest_speed
     uint32_t inject;     // enum ktest_inject
+    uint32_t fail_nth;   // how many allocations it may make, each of which fails in a run of its
+                         // own (docs/ktest.md); 0: none has to
     uint32_t quirk_count;
+    uint32_t reserved;
     const struct ktest_quirk *quirks; // by KTEST_QUIRKS()
     const char *known_bug; // why it fails as yet: its failure is a skip, and its success a failure
     const char *proves;    // ids of docs/checklist.md, separated by spaces; NULL: none
@@ -188,7 +191,7 @@ struct ktest_suite_ops {
 // Writes what the parameter `index` stands for; need not terminate a text that is full.
 typedef void ktest_describe_t(size_t index, char *text_out, size_t size_bytes);
 
-#define KTEST_RECORD_MAGIC 0x3253544bU // "KTS2" in memory: the layout's version
+#define KTEST_RECORD_MAGIC 0x3353544bU // "KTS3" in memory: the layout's version
 enum ktest_record_kind { KTEST_RECORD_CASE = 1, KTEST_RECORD_SUITE = 2, KTEST_RECORD_BENCH = 3 };
 
 // What .ktests points to. The harness reads this layout from the ELF file as well.
@@ -282,6 +285,10 @@ KTEST_NORETURN void ktest_skip(struct ktest *test, const char *format, ...) KTES
 // What the test is called, without its suite, and which of its parameters it has (0 without).
 const char *ktest_name(const struct ktest *test);
 size_t ktest_param_index(const struct ktest *test);
+
+// Whether the allocation that has to fail in this run has done so by now: code that needs all of
+// its memory returns ENOMEM if so, and only then. Always false in a test without .fail_nth.
+bool ktest_allocation_failed(const struct ktest *test);
 
 // Calls action(context) when the test is over, also when it died; the last one added comes first,
 // after the exit fixture. What suite_init adds is called after suite_exit. False, and the action

@@ -68,6 +68,14 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
 void ktest_port_watchdog_start(uint64_t timeout_ms);
 void ktest_port_watchdog_stop(void);
 
+// From now on counts what the kernel's allocators are asked for, memory of all kinds together. The
+// nth request fails as if there was no memory left, behind a call of ktest_on_allocation_failed();
+// 0: none does. Default: false, this kernel can't.
+bool ktest_port_allocations_start(uint64_t nth);
+
+// Ends that; returns how many requests there were, with the one that failed.
+uint64_t ktest_port_allocations_stop(void);
+
 // What every test has to leave as it found it.
 enum ktest_invariant_state {
     KTEST_INTACT,
@@ -137,6 +145,10 @@ void ktest_on_fault(const struct ktest_fault *fault);
 
 // From the kernel's panic, when it has said what it had to say. Does not return.
 KTEST_NORETURN void ktest_on_panic(const struct ktest_panic *panic);
+
+// From an allocator, before it refuses the request that has to fail; `caller` is where the call that
+// asked returns to. Returns, writes on the protocol port, and takes no lock.
+void ktest_on_allocation_failed(uint64_t caller);
 
 // From the kernel's NMI handler, for the watchdog's NMI and for one that came from outside. Does
 // not return if a test runs and can be ended now.

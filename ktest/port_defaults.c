@@ -50,6 +50,17 @@ WEAK void ktest_port_watchdog_stop(void)
 {
 }
 
+WEAK bool ktest_port_allocations_start(uint64_t nth)
+{
+    (void)nth;
+    return false;
+}
+
+WEAK uint64_t ktest_port_allocations_stop(void)
+{
+    return 0;
+}
+
 WEAK const struct ktest_invariant *const *ktest_port_invariants(void)
 {
     static const struct ktest_invariant *const none[] = {NULL};

@@ -131,6 +131,33 @@ void report_begin(const struct ktest *test)
     stream_end();
 }
 
+void report_rerun(const struct ktest *test)
+{
+    char nothing;
+    (void)ktest_port_console(&nothing, 0); // what came before is another run's
+    stream_begin("    #:ktest_rerun test=");
+    stream_full_name(test);
+    stream_field_number("nth", test->nth);
+    stream_end();
+}
+
+void report_denied(const struct ktest *test, uint64_t caller)
+{
+    stream_begin("    #:ktest_denied");
+    stream_field_number("nth", test->nth);
+    stream_field_hex("caller", caller);
+    stream_end();
+}
+
+void report_swept(const struct ktest *test, uint64_t runs)
+{
+    stream_begin("    #:ktest_swept test=");
+    stream_full_name(test);
+    stream_field_number("runs", runs);
+    stream_field_number("asked", test->allocation_count);
+    stream_end();
+}
+
 void ktest_note(struct ktest *test, const char *format, ...)
 {
     char text[KTEST_TEXT_MAX];

@@ -27,6 +27,11 @@ void report_begin(const struct ktest *test);
 // Once a test that has a parameter: before its death, if describing it was its death.
 void report_param(struct ktest *test, const char *text);
 
+// Before a run with an allocation that has to fail; when it fails; and when all runs went well.
+void report_rerun(const struct ktest *test);
+void report_denied(const struct ktest *test, uint64_t caller);
+void report_swept(const struct ktest *test, uint64_t runs);
+
 void report_end(const struct ktest *test, uint64_t number, uint64_t cycles);
 
 void report_order(const char *text, bool is_known);

@@ -9,6 +9,7 @@
 #include "registry.h"
 #include "report.h"
 #include "select.h"
+#include "sweep.h"
 #include "verdict.h"
 
 #define ORDER_MAX 64
@@ -43,7 +44,9 @@ static bool run_functions(struct ktest *test, const struct ktest_suite_ops *ops)
     enum ktest_ending ending = call(test, ops->init, false);
     verdict_of_fixture(test, ending, "init");
     if (ending == KTEST_ENDING_RETURNED) {
+        sweep_body_begin(test);
         ending = call(test, test->record->run, true);
+        sweep_body_end(test, ending);
         if (ending != KTEST_ENDING_SKIPPED) {
             verdict_of_body(test);
         }
@@ -52,6 +55,28 @@ static bool run_functions(struct ktest *test, const struct ktest_suite_ops *ops)
     bool is_skipped = ending == KTEST_ENDING_SKIPPED;
     verdict_of_fixture(test, call(test, ops->exit, false), "exit");
     ktest_run_actions(test, false);
+    return is_skipped;
+}
+
+static bool run_once(struct ktest *test, const struct ktest_suite_ops *ops)
+{
+    verdict_save_invariants();
+    bool is_skipped = run_functions(test, ops);
+    verdict_check_invariants(test);
+    return is_skipped;
+}
+
+// As often as its allocations have to fail, and once without; whether the test skipped itself then.
+static bool run_each_time(struct ktest *test, const struct ktest_suite_ops *ops)
+{
+    struct sweep sweep;
+    if (!sweep_prepare(test, &sweep)) {
+        return false;
+    }
+    bool is_skipped = run_once(test, ops);
+    while (!is_skipped && sweep_goes_on(test, &sweep)) {
+        (void)run_once(test, ops);
+    }
     return is_skipped;
 }
 
@@ -172,13 +197,11 @@ static void run_in_suite(struct ktest *test, struct suite *suite)
         suite->broken = failure_of_suite_init(test, ending);
     }
     bool is_skipped = false;
-    verdict_save_invariants();
     if (suite->broken != NULL) {
         ktest_judge(test, KTEST_VERDICT_ERROR, "%s", suite->broken);
     } else {
-        is_skipped = run_functions(test, suite->ops);
+        is_skipped = run_each_time(test, suite->ops);
     }
-    verdict_check_invariants(test);
     if (suite->number == suite->last_runnable) {
         verdict_of_fixture(test, call_suite_fixture(test, suite->ops->suite_exit), "suite_exit");
         ktest_run_actions(test, true);
@@ -338,6 +361,10 @@ static void plan(const uint64_t *seed)
 void ktest_run(void)
 {
     const char *obstacle = registry_sort();
+    if (obstacle != NULL) {
+        refuse(obstacle);
+    }
+    obstacle = sweep_read_argument();
     if (obstacle != NULL) {
         refuse(obstacle);
     }

@@ -45,6 +45,14 @@ struct ktest {
     bool is_as_declared;    // its end matched the declaration
     enum ktest_ending ending;
 
+    // The run that is under way, of several if allocations have to fail (sweep.h).
+    uint64_t nth;               // the allocation that has to fail in it; 0: none
+    bool is_counted;            // its allocations are
+    bool has_allocation_failed; // the nth
+    bool is_lenient;            // the test was not written for it: failed checks don't count
+    uint64_t allocation_count;
+    char lenience[KTEST_TEXT_MAX]; // the first check that did not
+
     struct ktest_fault last_fault;
     char event[KTEST_TEXT_MAX]; // what ended it, or how that differs from the declaration
     uint64_t died_at;           // in cycles

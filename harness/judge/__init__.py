@@ -13,6 +13,7 @@ screen      what a VGA shows
 look        registers, memory and screen of a machine that lives
 watch       one boot as it happens: the clock, and when to step in
 evidence    what is known of a boot, and what is made of it
+sweep       runs of a test with one of its allocations failing
 outcomes    how a test ended, against how it declares to end
 verdicts    one verdict for one test, of the guest's opinion and the host's
 start       whether the machine that was asked for came to run at all

@@ -14,8 +14,10 @@ from .model import Cause, Encore, Finding, Frame, Refusal, Scene, Trouble
 from .outcomes import describe_check
 from .protocol import (Armed, Backtrace, CheckFailed, Console, Event, Fault, Hang, Note, Panic,
                        Param, Registers)
+from .options import failing_words, is_failing_word
 from .rounds import shuffle_words
 from .source import source_lines, split_place
+from .sweep import LastRun, events_of_interest, last_run
 
 CONSOLE_LINES = 5
 INTERRUPT_FLAG = 0x200  # in RFLAGS
@@ -46,6 +48,8 @@ class Cards:
         for each in finding.differences:
             yield from _two_sides(each.what, each.expected, each.actual)
         if result.record is not None:
+            run = last_run(result.record)
+            yield from self._allocation(run) if run else ()
             yield from self._record(result.record)
         if result.restart:
             yield f"  restart    {result.restart}"
@@ -65,7 +69,7 @@ class Cards:
     def _record(self, record: Record) -> Iterator[str]:
         place = ""  # of the last trap, if it is known without its backtrace
         trap: Optional[Event] = None
-        for event in record.events:
+        for event in events_of_interest(record):
             if isinstance(event, Registers) and isinstance(trap, Fault):
                 yield from _no_addresses(trap, event.values)
             if isinstance(event, Backtrace):
@@ -93,6 +97,16 @@ class Cards:
             yield from self._mentioned(event.text)
         elif isinstance(event, (Param, Armed, Console)):
             yield from _remark(event)
+
+    def _allocation(self, run: LastRun) -> Iterator[str]:
+        """The one that failed in the run that went wrong."""
+        if run.caller is None:
+            yield f"  allocation {run.nth} had to fail, but was not asked for yet"
+            return
+        innermost = self._symbols.frames(run.caller, is_return=True)[0]
+        yield f"  allocation {run.nth} failed, asked for by {_frame(innermost)}"
+        if innermost.place:
+            yield from source_lines(*split_place(innermost.place), self._image.path)
 
     # --- Where it happened ------------------------------------------------------------------------
 
@@ -187,7 +201,10 @@ class Cards:
         """The test alone; what went wrong with a whole boot needs the same tests again."""
         if result.is_trouble:
             return self._whole(result.scene.seed if result.scene else None)
-        return shlex.join([*self._command, "--test", result.test.full_name])
+        run = last_run(result.record) if result.record else None
+        words = [word for word in self._command if run is None or not is_failing_word(word)]
+        words += ["--test", result.test.full_name]
+        return shlex.join(words + failing_words(run.nth) if run else words)
 
     def _whole(self, seed: Optional[int]) -> str:
         """The command for all of the tests, in the order in which they ran."""

@@ -33,6 +33,7 @@ from .order import in_order
 from .rounds import Plan, Tally, random_seed, shuffle_words
 from .selection import Shard, of_suites, select, suggested_suite, suggestion
 from .summary import Summary
+from .sweep import ALL, can_be_swept
 from .terminal import (Terminal, complain, forget_stdout, list_tests, open_what_is_closed,
                        speak_any_encoding)
 
@@ -144,9 +145,22 @@ class Choice:
 def _choose(image: Image, machine: Machine, options: argparse.Namespace) -> Choice:
     choice = Choice(in_order(_selected(image, options), fixed_seed(options)),
                     words=selecting(options))
+    if options.fail_nth is not None:
+        choice = _with_failures(choice, options)
     if options.last_failed:
         choice = _only_failed(choice, Memory(machine.kernel).failed())
     return choice if options.shard is None else _only_shard(choice, options.shard)
+
+
+def _with_failures(choice: Choice, options: argparse.Namespace) -> Choice:
+    """Who names a test that can't be run so should know."""
+    named = {*options.test, *options.names}
+    left = [test.full_name for test in choice.tests if not can_be_swept(test, test.outcome)
+            and not named.isdisjoint((test.full_name, test.record_name, test.name))]
+    which = "each allocation" if options.fail_nth == ALL else f"allocation {options.fail_nth}"
+    remark = (f"--fail-nth: {', '.join(left)} runs once, as always, for it declares another end "
+              "than to return.") if left else ""
+    return replace(choice, how=(*choice.how, f"{which} failing once"), remark=remark)
 
 
 def _only_failed(choice: Choice, failed: FrozenSet[str]) -> Choice:
@@ -157,7 +171,8 @@ def _only_failed(choice: Choice, failed: FrozenSet[str]) -> Choice:
                        words=("--last-failed", *choice.words))
     why = f"{len(failed)} known to fail, but none that is selected" if failed else (
         "nothing failed the last time")
-    return replace(choice, remark=f"--last-failed: {why}; all that are selected run.")
+    why = f"--last-failed: {why}; all that are selected run."
+    return replace(choice, remark=" ".join(filter(None, [choice.remark, why])))
 
 
 def _only_shard(choice: Choice, shard: Shard) -> Choice:
@@ -251,7 +266,7 @@ def _list(image: Image, machine: Machine, choice: Choice, options: argparse.Name
 def _settings(options: argparse.Namespace) -> "Settings":
     from .runner import Settings  # 20 ms that --list does without
     return Settings(options.timeout, options.isolate == "boot", options.stop, options.keep,
-                    tuple(options.allow_skip), options.jobs)
+                    tuple(options.allow_skip), options.jobs, options.fail_nth)
 
 
 def _runner(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace

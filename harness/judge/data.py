@@ -10,9 +10,10 @@ from .durations import seconds_of
 from .evidence import Record, Result
 from .model import OutcomeKind, Test, Verdict
 from .outcomes import describe_outcome
-from .protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note, Panic,
-                       Param, Registers)
+from .protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Denied, Fault, Hang, Note,
+                       Panic, Param, Registers, Rerun, Swept)
 from .summary import Summary, cut, figures_of, names_of_needs, sentence_of
+from .sweep import last_run
 
 JSON_SCHEMA = 2  # the version: docs/report.schema.json says the same
 
@@ -27,6 +28,7 @@ def test_data(test: Test) -> Dict[str, Any]:
         "error_mask": outcome.mask or None, "isolation": test.isolation.name.lower(),
         "timeout_ms": test.timeout_ms, "proves": list(test.proves), "needs": names_of_needs(test),
         "speed": test.speed.word, "inject": test.inject.name.lower(), "bench": test.is_bench,
+        "fail_nth": test.fail_nth or None,
         "known_bug": test.known_bug, "parameter": test.index, "quirks": len(test.quirks),
     }
     return data
@@ -76,12 +78,21 @@ def _told(record: Record) -> Dict[str, Any]:
         "printed": [each.text for each in record.all(Console)],
         "interventions": [each.describe() for each in record.interventions],
     }
+    if any(isinstance(event, (Rerun, Swept)) for event in record.events):
+        data["sweep"] = _sweep(record)
     for param in record.all(Param):
         data["description"] = param.text
     for bench in record.all(Bench):
         data["measured"] = {"unit": "cycles", "turns": bench.turns, "samples": bench.samples,
                             **dict(zip(("min", "median", "p90", "max"), figures_of(bench)))}
     return data
+
+
+def _sweep(record: Record) -> Dict[str, Any]:
+    run = last_run(record)
+    return {"runs": len(record.all(Rerun)), "failed": len(record.all(Denied)),
+            "complete": bool(record.all(Swept)), "allocation": run.nth if run else None,
+            "caller": run.caller if run else None}
 
 
 def run_data(summary: Summary) -> Dict[str, Any]:

@@ -27,6 +27,7 @@ from .protocol import Event, TestBegan
 from .program import die_with_parent
 from .qemu import Channels, MonitorMessage, Qemu, Wish
 from .runner import Boot, Runner, Settings, give_up, plan
+from .sweep import last_run
 from .terminal import complain
 from .watch import Watch
 
@@ -190,6 +191,8 @@ def debug_failure(image: Image, machine: Machine, settings: Settings, result: Re
         complain(f"gdb has nothing to show: it is not {name} that went wrong, but the boot.")
         return
     culprit = culprit_of(result)
+    run = last_run(result.record) if result.record else None
+    settings = settings if run is None else replace(settings, fail_nth=run.nth)
     runner = DebugRunner(image, machine, settings,
                          lambda folder: script_of_failure(image, machine, result.test, culprit,
                                                           folder), culprit)

@@ -24,7 +24,7 @@ NT_GNU_BUILD_ID = 3
 XEN_PHYS32_ENTRY = 18
 STT_SECTION, STT_FILE = 3, 4
 
-RECORD_MAGIC = 0x3253544B  # KTEST_RECORD_MAGIC
+RECORD_MAGIC = 0x3353544B  # KTEST_RECORD_MAGIC
 RECORD_CASE, RECORD_SUITE, RECORD_BENCH = 1, 2, 3
 
 # More than anyone has: what is above is a broken file.
@@ -32,6 +32,7 @@ FILE_BYTES = 1 << 29
 STRING_BYTES = 4096
 PARAMS_PER_TEST = 10_000
 QUIRKS_PER_TEST = 64
+ALLOCATIONS_PER_TEST = 10_000  # that have to fail, each in a run of its own
 TESTS = 100_000
 
 NOT_ELF = (struct.error, ValueError, IndexError, OverflowError)  # what broken tables lead to
@@ -83,7 +84,7 @@ def _layout(order: str, is_64_bit: bool) -> Layout:
         "IBBHQQ" if is_64_bit else "IIIBBH",
         f"II{word}{word}{word}II{word}{word}{word}{word}",
         f"IIQQQQII{word}{word}",
-        f"IIIIII{word}{word}{word}",
+        f"IIIIIIII{word}{word}{word}",
         f"IIII{word}",
     )
     return Layout(*(struct.Struct(order + text) for text in formats))
@@ -236,13 +237,14 @@ class Image:
     def _attributed(self, test: Test, address: int) -> Test:
         if address == 0:
             return test
-        isolation, timeout_ms, needs, speed, inject, quirk_count, quirks, known_bug, proves = \
-            self._unpack(self._layout.attr, address + self._layout.outcome.size)
+        (isolation, timeout_ms, needs, speed, inject, fail_nth, quirk_count, _, quirks, known_bug,
+         proves) = self._unpack(self._layout.attr, address + self._layout.outcome.size)
         try:
             return replace(
                 test, outcome=self._outcome(address), isolation=Isolation(isolation),
                 timeout_ms=timeout_ms, needs=_known_needs(needs), speed=Speed(speed),
-                inject=Inject(inject), quirks=tuple(self._quirks(quirks, quirk_count)),
+                inject=Inject(inject), fail_nth=_known_limit(fail_nth),
+                quirks=tuple(self._quirks(quirks, quirk_count)),
                 known_bug=self._string(known_bug) if known_bug else None,
                 proves=tuple(self._string(proves).split()))
         except ValueError as problem:
@@ -293,6 +295,12 @@ def _known_needs(bits: int) -> Needs:
     if bits & ~sum(Needs):
         raise ValueError(f"needs 0x{bits:x}")
     return Needs(bits)
+
+
+def _known_limit(fail_nth: int) -> int:
+    if fail_nth > ALLOCATIONS_PER_TEST:
+        raise ValueError(f"fail_nth {fail_nth:,}, more than {ALLOCATIONS_PER_TEST:,}")
+    return fail_nth
 
 
 class Symbols:

@@ -136,6 +136,7 @@ class Evidence:
     orders: Tuple[str, ...] = ()
     console: str = ""
     log: str = ""
+    fail_nth: Optional[int] = None  # what the kernel was told of that: 0 for all allocations
     unseen: Tuple[Unseen, ...] = ()  # only a run that QEMU has no part in may have any
 
     @property

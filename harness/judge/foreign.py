@@ -25,7 +25,7 @@ from .serial_line import LineWatch, SerialLine
 from .sieve import Sieve
 from .terminal import complain
 from .told import Told
-from .watch import SCENE_LINES, STREAM_BYTES, STREAM_BYTES_PER_TEST
+from .watch import SCENE_LINES, stream_bytes
 
 LOG_BYTES = 64 << 20
 LINE_BYTES = 160
@@ -51,7 +51,7 @@ class Foreign:
             expected=tuple(tests), registered=len(self.image.tests),
             build_id=self.image.build_id or "none", nonce=self.told.nonce, events=tuple(events),
             ending=ending, symbol_names=self.image.symbols.names, seed=self.told.seed,
-            facts=self.told.facts, may_skip=allowed, timeout=self.timeout,
+            facts=self.told.facts, fail_nth=self.told.fail_nth, may_skip=allowed, timeout=self.timeout,
             unseen=(*([] if self.told.nonce else [Unseen.NONCE]), *unseen,
                     *([] if only(events, Totals) else [Unseen.SEAL])))
 
@@ -150,7 +150,7 @@ class RecordedRun(ForeignRun):
     def _follow(self, tests: Tuple[Test, ...]) -> Tuple[Evidence, Scene]:
         data = _read(self._log)
         noise, words = Sieve().sift(data)
-        parser = Parser(STREAM_BYTES + STREAM_BYTES_PER_TEST * len(tests))
+        parser = Parser(stream_bytes(tests))
         events = parser.feed(words)
         evidence = replace(
             self._foreign.evidence(tests, events, Ending(stop=Stop.CUT),

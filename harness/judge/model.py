@@ -57,6 +57,7 @@ class Cause(enum.Enum):
     NO_CHECKS = "no-checks"
     UNEXPLAINED_SKIP = "unexplained-skip"
     BENCH = "bench"
+    NOT_SWEPT = "not-swept"
     NOT_SKIPPED = "not-skipped"
     TOO_MANY_BOOTS = "too-many-boots"
     NOT_RUN = "not-run"
@@ -222,6 +223,7 @@ class Test:
     proves: Tuple[str, ...] = ()
     speed: Speed = Speed.NORMAL
     inject: Inject = Inject.NONE
+    fail_nth: int = 0  # so many allocations at most have to fail in turn; 0: none has to
     quirks: Tuple[Quirk, ...] = ()
     known_bug: Optional[str] = None  # why it fails as yet
     index: Optional[int] = None  # which parameter it has

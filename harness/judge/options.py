@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from typing import List, NoReturn, Optional, Tuple
 
+from .elf import ALLOCATIONS_PER_TEST
 from .machine import BootWay
 from .model import ROOT, Refusal, Speed
 from .selection import Shard
+from .sweep import ALL
 
 USAGE = 2  # the exit status
 
@@ -51,7 +53,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
             parser.error("behind parse stands a file, or - for the standard input")
     _refuse_empty_values(parser, arguments)
     # argparse would take the next word for an optional value; here it stands behind a = only.
-    options = parser.parse_args(["--shuffle=" if word == "--shuffle" else word
+    options = parser.parse_args([f"{word}=" if word in ("--shuffle", "--fail-nth") else word
                                  for word in arguments])
     options.log = log
     _refuse_contradictions(parser, options)
@@ -84,6 +86,10 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
     is_repeated = options.repeat is not None or options.until_fail
     if options.list and (is_repeated or options.bisect_order):
         parser.error("--list boots nothing, so that nothing can be repeated or bisected")
+    if options.fail_nth is not None and options.bench:
+        parser.error("--fail-nth runs tests again, and with --bench there are none")
+    if options.fail_nth is not None and options.list:
+        parser.error("--list boots nothing, so that no allocation can fail")
     if options.list and options.durations is not None:
         parser.error("--list boots nothing, so that nothing takes any time")
     if options.bisect_order:
@@ -196,6 +202,9 @@ def _add_run(parser: ArgumentParser) -> None:
                        help="rounds until a test fails, but no more than --repeat says")
     group.add_argument("--bisect-order", action="store_true",
                        help="find the tests that make another one fail behind them")
+    group.add_argument("--fail-nth", type=_nth, metavar="[=N]",
+                       help="each test once more for each of its allocations, which then fails; "
+                            "with =N only for the Nth")
     group.add_argument("-x", dest="stop", action="store_true", help="stop after the first failure")
     group.add_argument("--json", metavar="FILE", default="", help="- is the standard output")
     group.add_argument("--junit", metavar="FILE", default="", help="- is the standard output")
@@ -273,6 +282,15 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _nth(text: str) -> int:
+    if not text:
+        return ALL
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= ALLOCATIONS_PER_TEST):
+        raise argparse.ArgumentTypeError(f"{text} is not the number of an allocation: 1 to "
+                                         f"{ALLOCATIONS_PER_TEST:,}")
+    return int(text)
+
+
 def _rounds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{text} is not a number of rounds: 1 to 1,000,000")
@@ -326,7 +344,16 @@ def command_of(options: argparse.Namespace) -> List[str]:
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float)
                       else str(value)]
     words += ["--bench"] if options.bench else []
+    words += failing_words(options.fail_nth)
     return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
+
+
+def failing_words(nth: Optional[int]) -> List[str]:
+    return [] if nth is None else ["--fail-nth" if nth == ALL else f"--fail-nth={nth}"]
+
+
+def is_failing_word(word: str) -> bool:
+    return word.partition("=")[0] == "--fail-nth"
 
 
 def selecting(options: argparse.Namespace) -> Tuple[str, ...]:

@@ -17,7 +17,8 @@ from .model import Trouble, Verdict
 
 PROTOCOL_VERSION = "2"
 LINE_BYTES = 1024
-PER_TEST = 20  # so many checks, notes and the like a test may report, of each kind
+PER_TEST = 20  # so many checks, notes and the like a test may report in each run, of each kind
+RERUNS = 10_001  # of one test
 
 KTAP = "KTAP version 1"
 NAME = r"[A-Za-z0-9_]+"
@@ -43,6 +44,9 @@ KEYS: Mapping[str, Tuple[str, ...]] = {
     "panic": ("message", "file", "line", "function"),
     "hang": ("timeout_ms", "rip", "rsp", "rflags"),
     "backtrace": ("pcs",),
+    "rerun": ("test", "nth"),
+    "denied": ("nth", "caller"),
+    "swept": ("test", "runs", "asked"),
     "note": ("text",),
     "console": ("text",),
     "bench": ("turns", "samples", "min", "median", "p90", "max"),
@@ -160,6 +164,31 @@ class Backtrace:
 
 
 @dataclass(frozen=True)
+class Rerun:
+    """The test begins once more, and its nth allocation has to fail."""
+
+    name: str
+    nth: int
+
+
+@dataclass(frozen=True)
+class Denied:
+    """That allocation fails now; the call that asked for it returns to `caller`."""
+
+    nth: int
+    caller: int
+
+
+@dataclass(frozen=True)
+class Swept:
+    """All of a test's runs went well."""
+
+    name: str
+    runs: int
+    asked: int  # how many allocations the last run asked for
+
+
+@dataclass(frozen=True)
 class Note:
     text: str
 
@@ -236,8 +265,8 @@ class Broken:
 
 
 Event = Union[Refused, RunBegan, Planned, SuiteBegan, TestBegan, Param, Armed, CheckFailed, Fault,
-              Panic, Hang, Registers, Backtrace, Note, Console, Bench, TestEnded, TestClosed,
-              SuiteEnded, OrderAnswered, Restart, Totals, Broken]
+              Panic, Hang, Registers, Backtrace, Rerun, Denied, Swept, Note, Console, Bench,
+              TestEnded, TestClosed, SuiteEnded, OrderAnswered, Restart, Totals, Broken]
 
 
 # --- Words of a line ------------------------------------------------------------------------------
@@ -367,6 +396,63 @@ OBSERVATIONS: Mapping[str, Callable[[Metadata], Event]] = {
     "armed": _armed, "check": _check, "fault": _fault, "panic": _panic, "hang": _hang,
     "note": _note, "console": _console, "bench": _bench}
 TRAPS = ("fault", "panic", "hang")  # the CPU's state follows these; they may come outside, too
+
+
+class Runs:
+    """Which runs of one test have begun, and how they may go on."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+        self._nth = 0  # of the run that is under way; 0: no allocation has to fail in it
+        self._was_denied = True
+        self._is_over = False
+
+    def take(self, words: Metadata) -> Union[Rerun, Denied, Swept]:
+        if self._is_over:
+            raise Violation(Trouble.DISORDER, f"all runs of {self._name} were over")
+        if words.kind == "denied":
+            return self._denied(words.number("nth"), words.number("caller"))
+        if words.values["test"] != self._name:
+            raise Violation(Trouble.DISORDER, f"{self._name} began, but this is of another test")
+        if words.kind == "swept":
+            return self._swept(words.number("runs"), words.number("asked"))
+        return self._rerun(words.number("nth"))
+
+    def _rerun(self, nth: int) -> Rerun:
+        if not nth or (self._nth and nth != self._nth + 1):
+            raise Violation(Trouble.NUMBERING, f"{self._name} runs again with allocation {nth} "
+                                               f"failing instead of {self._nth + 1}")
+        if not self._was_denied:
+            raise Violation(Trouble.DISORDER, f"{self._name} runs again, though no allocation had "
+                                              "failed")
+        self._count += 1
+        if self._count > RERUNS:
+            raise Violation(Trouble.FLOOD, f"{self._name} runs more than {RERUNS:,} times")
+        self._nth, self._was_denied = nth, False
+        return Rerun(self._name, nth)
+
+    def _denied(self, nth: int, caller: int) -> Denied:
+        if not self._nth or self._was_denied:
+            raise Violation(Trouble.DISORDER, f"an allocation of {self._name} fails that does not "
+                                              "have to")
+        if nth != self._nth:
+            raise Violation(Trouble.NUMBERING, f"allocation {nth} of {self._name} fails instead of "
+                                               f"{self._nth}")
+        self._was_denied = True
+        return Denied(nth, caller)
+
+    def _swept(self, runs: int, asked: int) -> Swept:
+        is_enough = asked >= self._nth if self._nth and self._was_denied else asked <= max(
+            self._nth - 1, 0)
+        if runs != self._count or not is_enough:
+            raise Violation(Trouble.CONTRADICTION, f"{self._name} ran again in another way than "
+                                                   "its kernel says")
+        self._is_over = True
+        return Swept(self._name, runs, asked)
+
+
+SWEEP = ("rerun", "denied", "swept")
 
 
 # --- The grammar ----------------------------------------------------------------------------------
@@ -517,6 +603,7 @@ class Parser:
 
     def _body(self, name: str) -> Generator[None, str, TestEnded]:
         counts: "Counter[str]" = Counter()
+        runs = Runs(name)
         while True:
             line = yield from self._comments()
             words = parse_metadata(line)
@@ -524,6 +611,10 @@ class Parser:
                 raise _misplaced(line, f"more of {name}, or its end")
             if words.kind == "end":
                 return self._end(words, name)
+            if words.kind in SWEEP:
+                self._events.append(runs.take(words))
+                counts.clear()
+                continue
             if words.kind not in OBSERVATIONS:
                 raise _misplaced(line, f"more of {name}, or its end")
             counts[words.kind] += 1

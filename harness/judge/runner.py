@@ -29,6 +29,7 @@ from .order import in_order
 from .qemu import Qemu, QemuError, Wish, private_folder, read_tail
 from .reset import read_traps
 from .selection import select, selector
+from .sweep import ALL
 from .terms import Facts, takes_the_machine_down
 from .watch import Watch
 
@@ -46,6 +47,7 @@ class Settings:
     keeps_folders: bool = False
     allowed_skips: Tuple[str, ...] = ()  # globs
     jobs: int = 1  # boots at a time
+    fail_nth: Optional[int] = None  # the allocation that fails in a second run; ALL: each in turn
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,7 @@ class Runner:
             expected=boot.tests, registered=len(self._image.tests),
             build_id=self._image.build_id or "none", nonce=nonce, events=tuple(watch.events),
             ending=watch.ending,
+            fail_nth=self._settings.fail_nth,
             symbol_names=lambda address: self._image.symbols.names(address),
             seed=self._seed, facts=boot.facts, greeted_version=watch.greeted_version,
             is_connected=watch.is_connected, no_qemu=no_qemu, has_kvm=watch.has_kvm,
@@ -282,9 +285,14 @@ class Runner:
             "timeout_ms": str(math.ceil(self._settings.timeout * 1000)),
             "seed": "" if self._seed is None else str(self._seed),
             "bench": "1" if is_bench else "",
+            "fail_nth": _failing(self._settings.fail_nth),
             "stop": "1" if self._settings.stops_at_failure else "",
         }
         return " ".join(f"ktest.{key}={value}" for key, value in words.items() if value)
+
+
+def _failing(nth: Optional[int]) -> str:
+    return "" if nth is None else "all" if nth == ALL else str(nth)
 
 
 def _move_remains(folder: Path, to: Path) -> None:

@@ -15,6 +15,7 @@ from .evidence import Result
 from .model import Needs, Test, Verdict
 from .protocol import Bench, Fault, Hang, Panic
 from .rounds import Round
+from .sweep import describe_sweep
 
 
 LINE_CHARACTERS = 4000  # a kernel may fill megabytes without a line break
@@ -104,7 +105,7 @@ def sentence_of(result: Result) -> str:
             return clean(event.words) + where
         if isinstance(event, Panic):
             return f"panic: {clean(event.message)}"
-    return ""
+    return describe_sweep(result.record) if result.record else ""
 
 
 def names_of_needs(test: Test) -> List[str]:

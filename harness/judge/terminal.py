@@ -238,6 +238,8 @@ def _attributes(test: Test) -> Iterator[str]:
         yield f"needs {' and '.join(names_of_needs(test))}"
     if test.inject is not Inject.NONE:
         yield f"gets {test.inject.name.lower().replace('_', ' ')}"
+    if test.fail_nth:
+        yield f"each of up to {test.fail_nth} allocations fails once"
     if test.quirks:
         yield f"{len(test.quirks)} quirk{'s' * (len(test.quirks) > 1)}"
     if test.known_bug is not None:

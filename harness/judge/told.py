@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Optional
 
+from .elf import ALLOCATIONS_PER_TEST
 from .machine import FW_CFG_NAME
 from .model import Accel, Needs, Refusal
+from .sweep import ALL
 from .terms import Facts, version_of
 
 PREFIX = "ktest."
@@ -28,6 +30,7 @@ class Told:
     nonce: str = ""  # "": nobody knows
     seed: Optional[int] = None
     facts: Facts = Facts()
+    fail_nth: Optional[int] = None
 
 
 def heed(options: argparse.Namespace) -> Told:
@@ -38,7 +41,10 @@ def heed(options: argparse.Namespace) -> Told:
     options.bench |= words.get("bench") == "1"
     if options.shuffle is None and "seed" in words:
         options.shuffle = _number(words["seed"])
-    return Told(options.nonce or words.get("nonce", ""), options.shuffle, _facts(words))
+    if options.fail_nth is None and "fail_nth" in words:
+        options.fail_nth = _allocation(words["fail_nth"])
+    return Told(options.nonce or words.get("nonce", ""), options.shuffle, _facts(words),
+                options.fail_nth)
 
 
 def _words(text: str) -> Dict[str, str]:
@@ -64,6 +70,15 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
         raise Refusal(f"The kernel cannot have been told ktest.seed={text}: a seed is a number up "
                       "to 2^64-1.", status=USAGE)
+    return int(text)
+
+
+def _allocation(text: str) -> int:
+    if text == "all":
+        return ALL
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= ALLOCATIONS_PER_TEST):
+        raise Refusal(f"The kernel cannot have been told ktest.fail_nth={text}: it is all, or the "
+                      f"number of an allocation, up to {ALLOCATIONS_PER_TEST:,}.", status=USAGE)
     return int(text)
 
 

@@ -15,6 +15,7 @@ from .model import Cause, Difference, Finding, Outcome, OutcomeKind, Test, Verdi
 from .outcomes import (describe_outcome, host_alone, host_opinion, opinion_of_a_skip,
                        opinion_of_a_triple_fault)
 from .protocol import Bench, Note, TestEnded
+from .sweep import last_run, opinion_of_the_sweep
 from .terms import Terms, terms
 
 FAILED = "failed: "  # how its note on what became of a known bug begins
@@ -32,6 +33,9 @@ def judge_record(test: Test, record: Record, evidence: Evidence) -> Result:
         verdict, finding = _judge_due_skip(found.skip, record, end)
     else:
         verdict, finding = _reconcile(test, found.outcome, record, end, evidence)
+    run = last_run(record)
+    if finding is not None and run is not None:
+        finding = replace(finding, sentence=f"{run.describe()}: {finding.sentence}")
     refused = [each.describe() for each in record.interventions if each.refusal]
     if finding is not None and refused:
         finding = replace(finding, sentence="; ".join([finding.sentence, *refused]))
@@ -123,7 +127,11 @@ def _reconcile(test: Test, outcome: Outcome, record: Record, end: TestEnded, evi
             Verdict.ERROR, _disagreement(guest.word, host))
     if guest is Verdict.PASS and alone is not None:
         return Verdict.FAIL, alone
-    return _judge_unopposed(test, outcome, record, end)
+    verdict, finding = _judge_unopposed(test, outcome, record, end)
+    if verdict is Verdict.PASS:
+        finding = opinion_of_the_sweep(test, outcome, evidence.fail_nth, record)
+        verdict = Verdict.PASS if finding is None else Verdict.ERROR
+    return verdict, finding
 
 
 def _judge_unopposed(test: Test, outcome: Outcome, record: Record, end: TestEnded) -> Opinion:

@@ -17,7 +17,7 @@ from .judge import REFUSAL
 from .look import keep_remains, registers_text
 from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
-from .protocol import (Armed, Broken, Event, Hang, Parser, Restart, SuiteBegan, SuiteEnded,
+from .protocol import (Armed, Broken, Event, Hang, Parser, Rerun, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
 from .qemu import (Channels, ConsoleData, Exited, Happening, MonitorBroken, MonitorMessage,
                    ProtocolData, Wish, read_tail)
@@ -26,6 +26,7 @@ from .terms import version_of
 CONSOLE_BYTES = 4 << 20
 STREAM_BYTES = 1 << 20  # and as much as a test may need, for each of them:
 STREAM_BYTES_PER_TEST = 64 << 10
+STREAM_BYTES_PER_RUN = 1 << 10  # of those with an allocation that fails
 REFUSAL_BYTES = 1024
 SCENE_LINES = 12
 
@@ -58,10 +59,22 @@ class Turn:
         self.nmis = 0
         self.is_injected = False
 
+    def run_again(self, cpu_seconds: float) -> None:
+        """With the time of a test that begins."""
+        self.began = time.monotonic()
+        self.cpu_began = cpu_seconds
+        self.nmis = 0
+
 
 def limit_of(test: Test, timeout: float) -> float:
     """How long the wall's clock may show between begin and end before the harness steps in."""
     return FUNCTIONS_PER_TEST * (test.timeout_ms / 1000 or timeout) + GRACE_SECONDS
+
+
+def stream_bytes(tests: Sequence[Test]) -> int:
+    """More than these tests may need."""
+    return STREAM_BYTES + sum(STREAM_BYTES_PER_TEST + STREAM_BYTES_PER_RUN * test.fail_nth
+                              for test in tests)
 
 
 class Watch:
@@ -89,7 +102,7 @@ class Watch:
         self._timeout = timeout
         self._stops_at_failure = stops_at_failure
         self._tests = {test.full_name: test for test in tests}
-        self._parser = Parser(STREAM_BYTES + STREAM_BYTES_PER_TEST * len(tests))
+        self._parser = Parser(stream_bytes(tests))
         self._console = bytearray()
         self._folder = folder
         self._keeps_the_dead = keeps_the_dead  # QEMU does: it stops where it would end
@@ -221,6 +234,9 @@ class Watch:
             test = self._tests.get(event.name, Test("", event.name))
             self._turn = Turn(test, self._timeout, qemu.cpu_seconds())
             self._deadline = self._turn.began + self._turn.limit
+        elif isinstance(event, Rerun) and self._turn is not None:
+            self._turn.run_again(qemu.cpu_seconds())
+            self._extend(self._turn.limit)
         elif isinstance(event, (SuiteBegan, TestClosed, SuiteEnded, Restart, Totals)):
             self._turn = None
             self._deadline = time.monotonic() + self._timeout

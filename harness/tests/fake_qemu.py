@@ -142,6 +142,12 @@ class Play:
                 return test
         raise NotHere
 
+    def swept(self) -> Dict[str, Any]:
+        for test in self.tests:
+            if test["fail_nth"]:
+                return test
+        raise NotHere
+
     def retell(self, test: Dict[str, Any], **changes: Any) -> None:
         """Tells one test in another way."""
         begin = self.find(f"#:ktest_begin test={test['name']}")
@@ -246,9 +252,17 @@ def _planned(tests: List[Dict[str, Any]], words: Dict[str, str]) -> List[Dict[st
              if test["bench"] == is_bench]
     if "ktest.seed" in words:
         tests = stream.shuffled(tests, int(words["ktest.seed"]))
+    if "ktest.fail_nth" in words:
+        tests = [_swept(test, words["ktest.fail_nth"]) for test in tests]
     is_old = words.get("ktest.machine") == "tcg-7.2"
     return [{**test, "skip": "broken in 7.2"} if test["quirks"] and is_old else test
             for test in tests]
+
+
+def _swept(test: Dict[str, Any], which: str) -> Dict[str, Any]:
+    if test["outcome"] != "pass" or test["inject"] != "none":
+        return test
+    return {**test, "sweeps": True, "only": 0 if which == "all" else int(which)}
 
 
 def _select(tests: List[Dict[str, Any]], globs: str) -> List[Dict[str, Any]]:
@@ -425,6 +439,169 @@ def dies_or_hangs(play: Play) -> None:
 def hang_after_fault(play: Play) -> None:
     play.cut_behind(play.find("#:ktest_fault"))
     play.hangs = True
+
+
+# --- Allocations that have to fail ----------------------------------------------------------------
+
+
+def retell_sweep(play: Play, *inside: str, verdict: str = "pass") -> None:
+    play.retell(play.swept(), verdict=verdict, inside=inside or ["    # once"], reason="1 of 3")
+
+
+@lie
+def fails_without_memory(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 1), *stream.rerun_lines(test, 2), CHECK,
+                 verdict="fail")
+
+
+@lie
+def fails_before_the_allocation(play: Play) -> None:
+    retell_sweep(play, *stream.rerun_lines(play.swept(), 1, False), *stream.panic_lines("no"),
+                 verdict="fail")
+
+
+@lie
+def triple_fault_without_memory(play: Play) -> None:
+    play.cut_behind(play.find("denied nth=2"))
+    play.has_triple_fault = True
+    play.die()
+
+
+@lie
+def hang_without_memory(play: Play) -> None:
+    play.cut_behind(play.find("rerun test=memory.runs_out nth=2"))
+    play.hangs = True
+
+
+@lie
+def sweeps_nothing(play: Play) -> None:
+    retell_sweep(play)
+
+
+@lie
+def sweeps_in_words_only(play: Play) -> None:
+    retell_sweep(play, stream.swept_line(play.swept(), 0, 0))
+
+
+@lie
+def sweep_finds_no_allocation(play: Play) -> None:
+    retell_sweep(play, *stream.sweep_lines(play.swept(), 0))
+
+
+@lie
+def sweep_ends_early(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 1), stream.swept_line(test, 1, 2))
+
+
+@lie
+def sweep_begins_late(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 2), *stream.rerun_lines(test, 3, False),
+                 stream.swept_line(test, 2, 2))
+
+
+@lie
+def sweep_leaves_one_out(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 1), *stream.rerun_lines(test, 3))
+
+
+@lie
+def sweep_repeats_one(play: Play) -> None:
+    retell_sweep(play, *2 * stream.rerun_lines(play.swept(), 1))
+
+
+@lie
+def sweep_has_a_run_of_no_number(play: Play) -> None:
+    retell_sweep(play, *stream.rerun_lines(play.swept(), 0))
+
+
+@lie
+def sweep_of_another_test(play: Play) -> None:
+    retell_sweep(play, "    #:ktest_rerun test=alpha.one nth=1")
+
+
+@lie
+def sweep_ends_another_test(play: Play) -> None:
+    lines = stream.sweep_lines(play.swept())
+    retell_sweep(play, *lines[:-1], lines[-1].replace("runs_out", "runs_in"))
+
+
+@lie
+def sweep_goes_on(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 1, False), *stream.rerun_lines(test, 2))
+
+
+@lie
+def sweep_begins_again(play: Play) -> None:
+    retell_sweep(play, *2 * stream.sweep_lines(play.swept()))
+
+
+@lie
+def sweep_miscounts_its_runs(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.sweep_lines(test)[:-1], stream.swept_line(test, 4, 2))
+
+
+@lie
+def sweep_miscounts_allocations(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.sweep_lines(test)[:-1], stream.swept_line(test, 3, 3))
+
+
+@lie
+def sweep_goes_too_far(play: Play) -> None:
+    retell_sweep(play, *stream.sweep_lines(play.swept(), 4))
+
+
+@lie
+def sweep_behind_the_result(play: Play) -> None:
+    end = play.find("end test=memory.runs_out")
+    play.lines[end + 1:end + 1] = stream.rerun_lines(play.swept(), 4)
+
+
+@lie
+def sweep_behind_the_test(play: Play) -> None:
+    end = play.find(" runs_out")
+    play.lines[end + 1:end + 1] = stream.rerun_lines(play.swept(), 4)
+
+
+@lie
+def denied_in_the_first_run(play: Play) -> None:
+    retell_sweep(play, *stream.rerun_lines(play.swept(), 1)[1:])
+
+
+@lie
+def denied_twice(play: Play) -> None:
+    lines = stream.rerun_lines(play.swept(), 1)
+    retell_sweep(play, *lines, lines[1])
+
+
+@lie
+def denied_another(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 1)[:1], *stream.rerun_lines(test, 2)[1:])
+
+
+@lie
+def endless_sweep(play: Play) -> None:
+    lines = [stream.rerun_lines(play.swept(), nth) for nth in range(1, 10_100)]
+    retell_sweep(play, *(line for each in lines for line in each))
+
+
+@lie
+def sweeps_unasked(play: Play) -> None:
+    test = play.test("pass")
+    play.retell(test, inside=stream.sweep_lines(test, 1))
+
+
+@lie
+def sweeps_another(play: Play) -> None:
+    test = play.swept()
+    retell_sweep(play, *stream.rerun_lines(test, 2), stream.swept_line(test, 1, 2))
 
 
 # --- The guest says pass, and its own words say otherwise -----------------------------------------

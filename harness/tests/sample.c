@@ -74,6 +74,9 @@ KTEST_ATTR(endings, takes_an_nmi, .outcome = KTEST_FAULT(NMI, .symbol = "poke"),
 KTEST(known, bug) { (void)test; }
 KTEST_ATTR(known, bug, .known_bug = "counts from 1");
 
+KTEST(memory, runs_out) { (void)test; }
+KTEST_ATTR(memory, runs_out, .fail_nth = 3);
+
 size_t ktest_param_index(const struct ktest *test) { return test == NULL; }
 static const int squares[11] = {0, 1, 4, 9, 16, 25, 36, 49, 64, 81, 100};
 KTEST_PARAM(params, squares, squares, NULL)

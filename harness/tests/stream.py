@@ -56,6 +56,29 @@ def bench_line() -> str:
             "max=20.000")
 
 
+def rerun_lines(test: Test, nth: int, is_denied: bool = True) -> List[str]:
+    """A run that goes well, with this allocation failing if it comes to that."""
+    denied = [f"    #:ktest_denied nth={nth} caller=0x{test['caller']:x}"]
+    return [f"    #:ktest_rerun test={test['name']} nth={nth}", *(denied if is_denied else [])]
+
+
+def swept_line(test: Test, runs: int, asked: int) -> str:
+    return f"    #:ktest_swept test={test['name']} runs={runs} asked={asked}"
+
+
+def sweep_lines(test: Test, asked: int = 2) -> List[str]:
+    runs = [rerun_lines(test, nth, nth <= asked) for nth in range(1, asked + 2)]
+    return [*(line for lines in runs for line in lines), swept_line(test, asked + 1, asked)]
+
+
+def all_sweep_lines(test: Test) -> List[str]:
+    """Of a test that makes two allocations if it says that it makes any, else none."""
+    asked, only = 2 if test.get("fail_nth") else 0, test.get("only")
+    if only:
+        return [*rerun_lines(test, only, only <= asked), swept_line(test, 1, asked)]
+    return sweep_lines(test) if asked else [swept_line(test, 0, 0)] if test.get("sweeps") else []
+
+
 def trap_lines(test: Test) -> List[str]:
     """What the guest reports of a declared end."""
     if test["outcome"] == "fault":
@@ -66,7 +89,8 @@ def trap_lines(test: Test) -> List[str]:
 
 
 def inner_lines(test: Test) -> List[str]:
-    return [*trap_lines(test), *([bench_line()] if test.get("bench") else [])]
+    return [*trap_lines(test), *([bench_line()] if test.get("bench") else []),
+            *all_sweep_lines(test)]
 
 
 CHECK = ("    #:ktest_check kind=expect file=kernel/lib/format_test.c line=88 left=n right=5 "

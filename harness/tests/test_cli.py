@@ -53,6 +53,13 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--qemu-arg=-daemonize"], "nobody would see how it ends"),
     (["--timeout", "inf"], "inf is not a number of seconds"),
     (["--timeout=-1"], "-1 is not a number of seconds"),
+    (["--fail-nth=0"], "0 is not the number of an allocation: 1 to 10,000"),
+    (["--fail-nth=10001"], "10001 is not the number of an allocation"),
+    (["--fail-nth=-1"], "-1 is not the number of an allocation"),
+    (["--fail-nth=all"], "all is not the number of an allocation"),
+    (["--fail-nth="], "--fail-nth has an empty value"),
+    (["--fail-nth", "--bench"], "with --bench there are none"),
+    (["--fail-nth", "--list"], "--list boots nothing, so that no allocation can fail"),
     (["--tes=x"], "Unrecognized arguments: --tes=x")])
 def test_wrong_usage_is_a_sentence(arguments: List[str], words: str, capsys: Capture) -> None:
     assert cli.main(arguments) == options.USAGE

@@ -26,7 +26,8 @@ def test_the_tests_come_sorted(either_image: Image) -> None:
     assert [test.full_name for test in either_image.tests] == [
         "alpha.one", "alpha.skips", "alpha.two", "endings.hangs", "endings.takes_an_nmi",
         "endings.takes_the_machine_down", "faults.stack_overflow", "faults.write_to_rodata",
-        "known.bug", "panics.as_declared", *(f"params.squares/{index}" for index in range(11)),
+        "known.bug", "memory.runs_out", "panics.as_declared",
+        *(f"params.squares/{index}" for index in range(11)),
         "quirky.everywhere_else", "screen.shows_hello", "speed.add"]
 
 
@@ -47,6 +48,8 @@ def test_attributes(either_image: Image) -> None:
     assert (nmi.inject, nmi.speed, nmi.known_bug) == (Inject.NMI, Speed.SLOW, None)
     assert tests["bug"].known_bug == "counts from 1"
     assert [test.name for test in either_image.tests if test.is_bench] == ["add"]
+    assert {test.name: test.fail_nth for test in either_image.tests if test.fail_nth} == {
+        "runs_out": 3}
     screen = tests["shows_hello"]
     assert (screen.isolation, screen.needs, screen.timeout_ms) == (Isolation.BOOT, Needs.VGA, 1500)
 
@@ -136,7 +139,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 def test_another_version_of_the_records(kernel: Path, tmp_path: Path) -> None:
     broken = tmp_path / "kernel.elf"
-    broken.write_bytes(kernel.read_bytes().replace(b"KTS2", b"KTS1"))
+    broken.write_bytes(kernel.read_bytes().replace(b"KTS3", b"KTS2"))
     with pytest.raises(Refusal, match="another version of ktest.h"):
         Image(broken)
 

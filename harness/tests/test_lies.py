@@ -305,6 +305,35 @@ STREAM: List[Row] = [
     ("another_mode", 99, "wrong-selection", "selected another number"),
 ]
 
+SWEPT: List[Row] = [
+    ("fails_without_memory", 1, "assertion", "with allocation 2 failing: EXPECT n == 5: 4"),
+    ("fails_before_the_allocation", 1, "panic",
+     "before allocation 1, which had to fail, was asked for: panic: no"),
+    ("triple_fault_without_memory", 1, "triple-fault", "with allocation 2 failing: triple fault"),
+    ("hang_without_memory", 1, "hang", "before allocation 2, which had to fail, was asked for: "),
+    ("sweeps_nothing", 1, "not-swept", "none of its allocations was made to fail"),
+    ("sweeps_in_words_only", 1, "not-swept", "it did not run again"),
+    ("sweep_finds_no_allocation", 1, "not-swept", "has .fail_nth, and allocates nothing"),
+    ("sweep_ends_early", 1, "not-swept", "its runs ended before one came to its end"),
+    ("sweep_begins_late", 1, "not-swept", "its first allocation was not made to fail"),
+    ("sweep_goes_too_far", 1, "not-swept", "more than 3 allocations"),
+    ("sweep_leaves_one_out", 99, "numbering", "allocation 3 failing instead of 2"),
+    ("sweep_repeats_one", 99, "numbering", "allocation 1 failing instead of 2"),
+    ("sweep_has_a_run_of_no_number", 99, "numbering", "allocation 0 failing instead of 1"),
+    ("sweep_of_another_test", 99, "disorder", "this is of another test"),
+    ("sweep_ends_another_test", 99, "disorder", "this is of another test"),
+    ("sweep_goes_on", 99, "disorder", "though no allocation had failed"),
+    ("sweep_begins_again", 99, "disorder", "all runs of memory.runs_out were over"),
+    ("sweep_miscounts_its_runs", 99, "contradiction", "in another way than"),
+    ("sweep_miscounts_allocations", 99, "contradiction", "in another way than"),
+    ("sweep_behind_the_result", 99, "disorder", "the KTAP line of runs_out"),
+    ("sweep_behind_the_test", 99, "plan-broken", "the KTAP line of memory"),
+    ("denied_in_the_first_run", 99, "disorder", "fails that does not have to"),
+    ("denied_twice", 99, "disorder", "fails that does not have to"),
+    ("denied_another", 99, "numbering", "allocation 2 of memory.runs_out fails instead of 1"),
+    ("endless_sweep", 99, "flood", "more than"),
+]
+
 SHUFFLE = ["--shuffle=3"]
 BENCH = ["--bench"]
 
@@ -321,6 +350,8 @@ OTHERS: Dict[str, List[str]] = {
     "bench_without_numbers": BENCH, "bench_upside_down": BENCH,
     "triple_fault_in_a_word": ["endings.takes*"], "monitor_is_deaf": ["panics.*"],
     "trickles_in_a_test": ["alpha.one"], "trickles_between_tests": ["alpha.*"],
+    **{row[0]: ["memory.*"] for row in SWEPT}, "sweeps_unasked": ["alpha.one"],
+    "sweeps_another": ["memory.*", "--fail-nth=1"],
     "hang_between_tests": ["alpha.*"], "hang_after_fault": ["faults.*"]}
 OTHER_ROWS: List[Row] = [
     ("hang_reported_twice", 1, "disagreement", "came another: hang"),
@@ -340,9 +371,11 @@ OTHER_ROWS: List[Row] = [
     ("bench_without_numbers", 1, "bench", "without its figures"),
     ("bench_upside_down", 99, "contradiction", "do not ascend"),
     ("triple_fault_in_a_word", 1, "triple-fault", "triple fault"),
+    ("sweeps_unasked", 1, "not-swept", "which nobody had asked for"),
+    ("sweeps_another", 1, "not-swept", "another allocation than 1"),
 ]
 
-ROWS = CODE_UNDER_TEST + CONTRADICTIONS + MACHINE + STREAM + OTHER_ROWS
+ROWS = CODE_UNDER_TEST + CONTRADICTIONS + MACHINE + STREAM + SWEPT + OTHER_ROWS
 
 # Good ends, which the fake plays as well.
 HONEST = {"honest", "no_qboot", "dies_or_hangs", "triple_fault_once", "restarts"}
@@ -553,7 +586,8 @@ def test_an_honest_run_passes(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path)
         "alpha.one": "pass", "alpha.skips": "skip", "alpha.two": "pass",
         "endings.hangs": "pass", "endings.takes_an_nmi": "pass",
         "endings.takes_the_machine_down": "pass", "faults.stack_overflow": "pass",
-        "faults.write_to_rodata": "pass", "known.bug": "skip", "panics.as_declared": "pass",
+        "faults.write_to_rodata": "pass", "known.bug": "skip",
+        "memory.runs_out": "pass", "panics.as_declared": "pass",
         **{f"params.squares/{index}": "pass" for index in range(11)},
         "quirky.everywhere_else": "skip", "screen.shows_hello": "pass"}
     assert report["boots"] == 3
@@ -600,7 +634,7 @@ def test_no_boot_that_would_go_wrong_again(kernel: Path, fake_qemu: FakeQemu,
     status, report = judge_fake(kernel, fake_qemu("refuses_to_start"), tmp_path / "report.json")
     assert (status, report["boots"]) == (99, 1)
     assert [test["cause"] for test in report["tests"]] == (
-        ["qemu-not-started"] * 5 + ["abandoned"] + ["qemu-not-started"] * 16 + ["abandoned"])
+        ["qemu-not-started"] * 5 + ["abandoned"] + ["qemu-not-started"] * 17 + ["abandoned"])
 
 
 def test_the_slow_firmware_will_do(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path) -> None:

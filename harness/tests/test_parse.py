@@ -217,7 +217,8 @@ def test_what_the_machine_had_decides_what_had_to_run(kernel: Path, image: Image
     assert parse(kernel, log, "screen.*") == 1, "without a VGA it has to be skipped"
 
 
-@pytest.mark.parametrize("words", ["ktest.have=wings", "ktest.machine=z80", "ktest.seed=x"])
+@pytest.mark.parametrize("words", ["ktest.have=wings", "ktest.machine=z80", "ktest.seed=x",
+                                   "ktest.fail_nth=some", "ktest.fail_nth=0"])
 def test_what_no_kernel_can_be_told(words: str, kernel: Path, tmp_path: Path, capsys: Capture
                                     ) -> None:
     assert parse(kernel, tmp_path / "log", "--told", words) == options.USAGE

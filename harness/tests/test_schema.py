@@ -22,8 +22,8 @@ from judge.evidence import Intervention, Record, Result
 from judge.model import (Cause, Difference, Encore, Finding, Inject, Interrupted,
                          Isolation, Needs, Outcome, OutcomeKind, Scene, Speed, Test, Trap, Trouble,
                          Verdict)
-from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Fault, Hang, Note,
-                            Panic, Param, Registers, TestEnded)
+from judge.protocol import (Armed, Backtrace, Bench, CheckFailed, Console, Denied, Fault, Hang,
+                            Note, Panic, Param, Registers, Rerun, TestEnded)
 from judge.rounds import Tally
 from judge.summary import Summary
 from tests import schema
@@ -40,7 +40,7 @@ TEST = Test("s", "t", "a.c", 7, Outcome(OutcomeKind.FAULT, 14, 2, 3, 0x1000, 8, 
 def everything(text: str) -> Summary:
     """A result of which all is known that can be, with a text wherever the guest has a say."""
     events = (
-        Param(text), Armed(text, 7), CheckFailed("expect", text, 7, text, text, "==", text, text,
+        Param(text), Rerun("s.t/3", 1), Denied(1, 2**64 - 1), Armed(text, 7), CheckFailed("expect", text, 7, text, text, "==", text, text,
                                                  text),
         Fault(14, 2, 3, 8, 2, 4, 16, 5, 1, text), Panic(text, text, 7, text), Hang(500, 1, 2, 3),
         Registers({"rax": 2**64 - 1}), Backtrace((1, 2**64 - 1)), Note(text), Console(text),
@@ -136,7 +136,8 @@ def test_schema_names_no_field_of_a_result_that_is_never_written() -> None:
     for rule, each in (("check", found["checks_failed"][0]), ("fault", found["faults"][0]),
                        ("panic", found["panics"][0]), ("hang", found["hangs"][0]),
                        ("armed", found["armed"][0]), ("difference", found["differences"][0]),
-                       ("measured", found["measured"]), ("trap", found["encore"]["exceptions"][0])):
+                       ("measured", found["measured"]), ("sweep", found["sweep"]),
+                       ("trap", found["encore"]["exceptions"][0])):
         assert set(rules[rule]["properties"]) == set(each)
 
 

@@ -149,6 +149,16 @@ def test_a_test_may_have_a_time_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert (watch.ending.stop, clock.now) == (Stop.HANG, 1.0 + 12.5 + 3.0)
 
 
+def test_each_run_of_a_test_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot as a whole gets as much more."""
+    script: Script = [(1.0, said(*LINES[:BEGIN + 1]))]
+    rerun = "    #:ktest_rerun test=s.t nth=%d"
+    denied = "    #:ktest_denied nth=%d caller=0x0"
+    script += [(30.0 * nth, said(rerun % nth, denied % nth)) for nth in range(1, 6)]
+    watch, clock = follow(script, tmp_path, monkeypatch)
+    assert (watch.ending.stop, clock.now) == (Stop.HANG, 150.0 + 35.0 + 3.0)
+
+
 def test_the_boot_as_a_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script: Script = [(9.0, said(*LINES[:BEGIN])), (18.0, said(*LINES[BEGIN:BEGIN + 1])),
                       (45.0, said(*LINES[BEGIN + 1:-2])), (54.0, said(*LINES[-2:-1])),

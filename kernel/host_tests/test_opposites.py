@@ -106,6 +106,41 @@ SENTENCES = {
     "halt_that_only_the_watchdog_ends": ("fail", "hang"),
     "many_lines_are_printed": ("fail", "EXPECT false == true"),
     "one_long_line_is_printed": ("fail", "EXPECT false == true"),
+    "panic_on_the_error_path": ("fail", "with allocation 2 failing: panic: there is always"),
+    "fault_on_the_error_path": ("fail", "with allocation 2 failing: page fault #PF: read of 0x"),
+    "hang_on_the_error_path": ("fail", "with allocation 2 failing: hang"),
+    "triple_fault_on_the_error_path": ("fail", "with allocation 2 failing: triple fault"),
+    "interrupts_left_on_by_the_error_path": (
+        "fail", "with allocation 2 failing: left behind: registers: RFLAGS is 0x200"),
+    "lock_left_held_by_the_error_path": (
+        "fail", "with allocation 2 failing: left behind: locks: 1 held, were 0: state"),
+    "leak_on_the_error_path": ("fail", "with allocation 3 failing: left behind: frames: frame 0x"),
+    "assertion_when_an_allocation_fails": ("fail", "with allocation 1 failing: ASSERT take_frames"),
+    "skip_when_an_allocation_fails": (
+        "fail", "with allocation 1 failing: it skipped itself: assumed frame_alloc"),
+    "limit_below_what_it_needs": (
+        "fail", "with allocation 3 failing: more than 2 allocations, which is its .fail_nth"),
+    "limit_that_is_just_enough": ("pass", "well with each of its 3 allocations failing"),
+    "sweep_without_an_allocation": ("error", "it has .fail_nth, and allocates nothing"),
+    "sweep_with_an_outcome": ("error", ".fail_nth is for tests that return: not for a benchmark"),
+    "a_first_run_that_fails": ("fail", "EXPECT run_count == 2: 1 against 2"),
+    "a_first_run_that_skips": ("error", "skipped (run 2), though the machine has all it needs"),
+    "known_bug_on_the_error_path": (
+        "skip", "known bug: issue 5: nobody looks at the error; panic: there is always a second"),
+}
+
+# Of tests that were not written for allocations that fail, with --fail-nth.
+LENIENT = {
+    "assertion_is_overlooked": ("pass", "well with each of its 3 allocations failing"),
+    "assumption_is_overlooked": ("pass", "well with its only allocation failing"),
+    "fault_that_does_not_come_is_overlooked": ("pass", "well with its only allocation failing"),
+    "more_allocations_than_are_tried": (
+        "pass", "well with each of its first 100 allocations failing"),
+    "no_allocation_is_no_second_run": ("pass", ""),
+    "panic_behind_a_failed_check_is_none": (
+        "fail", "with allocation 1 failing: panic: there is always a second frame"),
+    "leak_is_none": ("fail", "with allocation 3 failing: left behind: frames: frame 0x"),
+    "other_fault_than_tried_is_none": ("fail", "with allocation 1 failing: page fault #PF: read"),
 }
 
 
@@ -143,6 +178,9 @@ def runs(build: Path, folder: Path) -> Dict[str, Run]:
         "no boot": [*good, "--boot", "grub", "--iso", f"{folder}/empty.iso"],
         "one": ["--test", "fault_with_another_code"],
         "leak": ["--test", "frame_left_behind"],
+        "without memory": ["--test", "opposite_memory.*"],
+        "lenient": ["--test", "lenient.*", "--fail-nth", "--json", f"{folder}/lenient.json"],
+        "one allocation": ["--test", "panic_on_the_error_path", "--fail-nth=3", "-v"],
         "dead runner": ["--test", "runner.*", "-v"],
         "clash": ["--suite", "clash", "--bisect-order"],
     }
@@ -175,6 +213,42 @@ def test_verdict_says_what_went_wrong(results: Dict[str, Any], name: str) -> Non
 @proves("4.8.3")
 def test_every_one_is_known_here(results: Dict[str, Any]) -> None:
     assert sorted(results) == sorted(SENTENCES)
+
+
+@pytest.mark.parametrize("name", LENIENT)
+def test_nobody_wrote_it_for_allocations_that_fail(runs: Dict[str, Run], folder: Path, name: str
+                                                   ) -> None:
+    assert runs["lenient"].status == 1
+    tests = {test["test"]: test for test in read_report(folder / "lenient.json")["tests"]}
+    assert sorted(tests) == sorted(LENIENT)
+    verdict, words = LENIENT[name]
+    assert tests[name]["verdict"] == verdict and words in tests[name]["sentence"]
+
+
+def card_of(run: Run, name: str) -> str:
+    return next(card for card in run.text.split("\n\n") if f" opposite_memory.{name}: " in card)
+
+
+@pytest.mark.parametrize("name", ["panic", "fault", "hang", "triple_fault"])
+def test_card_says_which_allocation_failed(runs: Dict[str, Run], name: str) -> None:
+    """Also where the machine did not survive it, and the kernel could say nothing more."""
+    card = card_of(runs["without memory"], f"{name}_on_the_error_path")
+    assert re.search(r"allocation 2 failed, asked for by take_frames\+0x\w+, "
+                     r"kernel/selftest/memory\.c:\d+\n", card)
+    assert "if (frame_alloc(&frames_out[i]) != OK) {" in card
+    assert f"--test opposite_memory.{name}_on_the_error_path --fail-nth=2\n" in card
+
+
+def test_last_run_is_said_to_be_the_one(runs: Dict[str, Run]) -> None:
+    text = runs["lenient"].text
+    assert "note       a check had failed before, as it may here: kernel/selftest/memory.c:" in text
+    assert card_of(runs["without memory"], "leak_on_the_error_path").count("  note ") == 1
+
+
+def test_one_allocation_is_tried_alone(runs: Dict[str, Run]) -> None:
+    """The second is the one that the code does not bear."""
+    assert runs["one allocation"].status == 0
+    assert "pass (well with allocation 3 failing)" in runs["one allocation"].text
 
 
 def test_dead_runner_is_blamed_and_the_run_goes_on(runs: Dict[str, Run]) -> None:

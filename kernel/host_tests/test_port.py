@@ -75,7 +75,9 @@ def test_headers_are_clean_in_this_kernel(build: Path) -> None:
 def test_records_are_the_same_in_every_language(compiler: str, tmp_path: Path) -> None:
     """Without -O: nothing may be left to constructors, which no kernel has run yet."""
     expected = everything(require("gcc"), "c11", tmp_path)
-    assert len(expected) == 19
+    assert len(expected) == 20
+    assert {test.name: test.fail_nth for test in expected if test.fail_nth} == {
+        "allocations_that_fail": 3}
     outcomes = {test.name: test.outcome for test in expected}
     assert outcomes["attributes_behind"] == Outcome(
         OutcomeKind.FAULT, vector=14, error=2, mask=7, start=0x5000, size_bytes=1, ist=1,
@@ -341,5 +343,15 @@ def test_two_functions_do_on_the_bare_machine(bare: Path, tmp_path: Path) -> Non
     tests = {test["name"]: test for test in read_report(report)["tests"]}
     assert {name: test["verdict"] for name, test in tests.items()} == {
         "bare.one_and_one_are_two": "pass", "bare.one_is_two": "fail",
-        "bare.panics_without_a_frame": "fail"}
+        "bare.panics_without_a_frame": "fail", "bare.wants_allocations_to_fail": "error"}
+    assert "this kernel can't make an allocation fail" in (
+        tests["bare.wants_allocations_to_fail"]["sentence"])
     assert "#UD" in tests["bare.panics_without_a_frame"]["sentence"]
+
+
+def test_allocations_can_not_fail_on_the_bare_machine(bare: Path) -> None:
+    """Nor does it pretend to: the run does not begin."""
+    done = subprocess.run([sys.executable, ROOT / "harness/run.py", "--kernel", bare, "--no-build",
+                           "--fail-nth"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 99
+    assert "ktest.fail_nth: this kernel can't make an allocation fail" in done.stdout

@@ -161,3 +161,18 @@ KTEST(lesson, gives_half_of_a_buffer_back)
     KTEST_ASSERT_EQ(test, buffer_make(&header, &data), OK);
     frame_free(data);
 }
+
+// --- Nothing to be had --------------------------------------------------------------------------
+
+KTEST_ATTR(lesson, makes_a_buffer_or_none, .fail_nth = 4);
+KTEST(lesson, makes_a_buffer_or_none)
+{
+    phys_addr_t header;
+    phys_addr_t data;
+    enum error error = buffer_make(&header, &data);
+    KTEST_ASSERT_EQ(test, error, ktest_allocation_failed(test) ? ENOMEM : OK);
+    if (error == OK) {
+        frame_free(data);
+        frame_free(header);
+    }
+}

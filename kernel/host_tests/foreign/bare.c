@@ -54,3 +54,10 @@ void kernel_main(void)
 {
     ktest_run();
 }
+
+// It can't: there is nothing that allocates.
+KTEST_ATTR(bare, wants_allocations_to_fail, .fail_nth = 1);
+KTEST(bare, wants_allocations_to_fail)
+{
+    KTEST_EXPECT_FALSE(test, ktest_allocation_failed(test));
+}

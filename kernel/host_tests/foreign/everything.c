@@ -38,6 +38,12 @@ KTEST(all, attributes_before)
     (void)test;
 }
 
+KTEST_ATTR(all, allocations_that_fail, .timeout_ms = 5, .fail_nth = 3);
+KTEST(all, allocations_that_fail)
+{
+    KTEST_EXPECT_FALSE(test, ktest_allocation_failed(test));
+}
+
 KTEST(all, attributes_behind)
 {
     KTEST_ARM(test);

@@ -13,6 +13,28 @@
 
 #define WORD_COUNT ARRAY_SIZE(kernel_stack_slots)
 
+static uint64_t slots_before[WORD_COUNT];
+
+static void note_slots(struct ktest *test)
+{
+    (void)test;
+    memcpy(slots_before, kernel_stack_slots, sizeof(slots_before));
+}
+
+// What a failed check has left.
+static void free_stacks(struct ktest *test)
+{
+    (void)test;
+    for (unsigned slot = 0; slot < STACK_SLOT_COUNT; slot++) {
+        uint64_t is_new = kernel_stack_slots[slot / 64] & ~slots_before[slot / 64];
+        if ((is_new & BIT(slot % 64)) != 0) {
+            kernel_stack_free(kernel_stack_top(slot));
+        }
+    }
+}
+
+KTEST_SUITE(kernel_stack, .init = note_slots, .exit = free_stacks);
+
 static uint64_t stack_alloc(struct ktest *test)
 {
     uint64_t top = 0;
@@ -101,7 +123,11 @@ KTEST(kernel_stack, several_have_slots_of_their_own)
 {
     uint64_t tops[5];
     for (unsigned i = 0; i < ARRAY_SIZE(tops); i++) {
-        tops[i] = stack_alloc(test);
+        enum error error = kernel_stack_alloc(&tops[i]);
+        KTEST_EXPECT_EQ(test, error, OK);
+        if (error != OK) {
+            return; // and the others are freed
+        }
         *(uint64_t *)(tops[i] - 8) = i;
         *(uint64_t *)(tops[i] - STACK_SIZE) = i;
     }
@@ -188,9 +214,13 @@ KTEST(kernel_stack, slots_run_out)
     enum error full = kernel_stack_alloc(&top);
     kernel_stack_slots[WORD_COUNT - 1] &= ~BIT(63);
     enum error last = kernel_stack_alloc(&only);
-    enum error full_again = kernel_stack_alloc(&top);
+    uint64_t none = 7;
+    enum error full_again = kernel_stack_alloc(&none);
     if (last == OK) {
         kernel_stack_free(only);
+    }
+    if (full_again == OK) {
+        kernel_stack_free(none);
     }
     kernel_stack_slots[0] &= ~BIT(0);
     uint64_t first = 0;

@@ -115,7 +115,7 @@ static void wait_for_ticks(unsigned count)
 
 // The timer's ticks, through the I/O APIC. Without an end the first one is the last.
 KTEST_ATTR(apic, interrupt_comes_again_once_it_is_ended, .needs = KTEST_NEEDS_APIC,
-           .proves = "7.L1");
+           .proves = "7.7.1");
 KTEST(apic, interrupt_comes_again_once_it_is_ended)
 {
     nmi_timer_stop();        // the tests' watchdog has the same timer
@@ -160,7 +160,7 @@ static void on_local_tick(struct trap_frame *frame)
 }
 
 KTEST_ATTR(apic, local_timer_counts_down_and_ticks_once, .needs = KTEST_NEEDS_APIC,
-           .proves = "7.L1");
+           .proves = "7.7.1");
 KTEST(apic, local_timer_counts_down_and_ticks_once)
 {
     trap_handler_t *before = trap_set_handler(VECTOR, on_local_tick);

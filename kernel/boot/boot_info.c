@@ -65,6 +65,10 @@ void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t f
 phys_addr_t boot_info_usable_end(const struct boot_info *info)
 {
     phys_addr_t end = {0};
+    /*@ loop invariant i <= info->region_count && end.value <= PHYS_ADDR_LIMIT;
+        loop assigns i, end;
+        loop variant info->region_count - i;
+    */
     for (size_t i = 0; i < info->region_count; i++) {
         const struct memory_region *region = &info->regions[i];
         if (region->type == MEMORY_USABLE && region->range.end.value > end.value) {

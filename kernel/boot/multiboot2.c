@@ -58,6 +58,10 @@ static enum error parse_memory_map(struct boot_info *info, const uint8_t *bytes,
     if (header.entry_bytes < sizeof(struct memory_map_entry)) {
         return EINVAL;
     }
+    /*@ loop invariant sizeof(header) <= offset <= size_bytes && sound_info(info);
+        loop assigns offset, info->region_count, info->regions[0 .. BOOT_REGIONS_MAX - 1];
+        loop variant size_bytes - offset;
+    */
     for (size_t offset = sizeof(header); size_bytes - offset >= header.entry_bytes;
          offset += header.entry_bytes) {
         struct memory_map_entry entry;
@@ -106,6 +110,11 @@ static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct
 static enum error parse_tags(struct boot_info *info, const uint8_t *bytes, size_t total_bytes)
 {
     size_t offset = sizeof(struct information_header);
+    /*@ loop invariant sizeof(struct information_header) <= offset <= total_bytes;
+        loop invariant sound_info(info);
+        loop assigns offset, *info;
+        loop variant total_bytes - offset;
+    */
     while (total_bytes - offset >= sizeof(struct tag)) {
         struct tag tag;
         memcpy(&tag, bytes + offset, sizeof(tag));

@@ -42,6 +42,10 @@ _Static_assert(sizeof(struct memory_map_entry) == 24);
 static enum error parse_command_line(struct boot_info *info, boot_reader_t *read, uint64_t address)
 {
     size_t length = 0;
+    /*@ loop invariant length < BOOT_COMMAND_LINE_MAX && sound_info(info);
+        loop assigns length, info->command_line[0 .. BOOT_COMMAND_LINE_MAX - 1];
+        loop variant BOOT_COMMAND_LINE_MAX - length;
+    */
     while (address != 0 && length < BOOT_COMMAND_LINE_MAX - 1) {
         const char *byte = read(address + length, 1);
         if (byte == NULL) {
@@ -63,6 +67,10 @@ static enum error parse_memory_map(struct boot_info *info, boot_reader_t *read, 
     if (bytes == NULL) {
         return EINVAL;
     }
+    /*@ loop invariant i <= count && sound_info(info);
+        loop assigns i, info->region_count, info->regions[0 .. BOOT_REGIONS_MAX - 1];
+        loop variant count - i;
+    */
     for (uint32_t i = 0; i < count; i++) {
         struct memory_map_entry entry;
         memcpy(&entry, bytes + i * sizeof(entry), sizeof(entry));
@@ -82,6 +90,10 @@ static enum error parse_modules(struct boot_info *info, boot_reader_t *read, uin
     if (bytes == NULL) {
         return count != 0 ? EINVAL : OK;
     }
+    /*@ loop invariant i <= count && sound_info(info);
+        loop assigns i, info->region_count, info->regions[0 .. BOOT_REGIONS_MAX - 1];
+        loop variant count - i;
+    */
     for (uint32_t i = 0; i < count; i++) {
         struct module_entry entry;
         memcpy(&entry, bytes + i * sizeof(entry), sizeof(entry));

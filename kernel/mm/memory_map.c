@@ -58,6 +58,11 @@ static struct stretch stretch_at(const struct memory_region *regions, size_t reg
                                  uint64_t address)
 {
     struct stretch stretch = {PHYS_ADDR_LIMIT, STRENGTH_NONE, MEMORY_RESERVED};
+    /*@ loop invariant i <= region_count && address < stretch.end <= PHYS_ADDR_LIMIT;
+        loop invariant stretch.end % PAGE_SIZE == 0;
+        loop assigns i, stretch;
+        loop variant region_count - i;
+    */
     for (size_t i = 0; i < region_count; i++) {
         struct phys_range range = whole_pages(&regions[i]);
         if (range.end.value <= address || phys_range_is_empty(range)) {
@@ -94,6 +99,12 @@ enum error memory_map_make(struct memory_map *map_out, const struct memory_regio
                            size_t region_count)
 {
     map_out->area_count = 0;
+    /*@ loop invariant address <= PHYS_ADDR_LIMIT && address % PAGE_SIZE == 0;
+        loop invariant map_out->area_count <= MEMORY_AREAS_MAX;
+        loop assigns address, map_out->area_count,
+                     map_out->areas[0 .. MEMORY_AREAS_MAX - 1];
+        loop variant PHYS_ADDR_LIMIT - address;
+    */
     for (uint64_t address = 0; address < PHYS_ADDR_LIMIT;) {
         struct stretch stretch = stretch_at(regions, region_count, address);
         if (stretch.strength != STRENGTH_NONE) {

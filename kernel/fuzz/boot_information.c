@@ -4,11 +4,11 @@
 // the others are what it left. They lie in a block of exactly their size, so that the sanitizers
 // see a read of one byte more. Whatever the map says must hold of all regions, and the frames be
 // as many as it says.
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
+#include "fuzz/fuzz.h"
 #include "mm/frame_allocator.h"
 #include "mm/memory_map.h"
 
@@ -17,13 +17,6 @@
 
 static const uint8_t *memory;
 static size_t memory_bytes;
-
-[[gnu::noreturn]] void panic_at(const struct source_site *site, const char *format, ...)
-{
-    (void)site;
-    (void)format;
-    abort();
-}
 
 static const void *reader(uint64_t address, uint64_t size_bytes)
 {
@@ -83,8 +76,6 @@ static void check_frames(const struct memory_map *map)
     }
     munmap(metadata, METADATA_BYTES);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the fuzzer from sound boot information on: run_boot_information.py FUZZER OPTION…
+"""Runs a fuzzer from sound inputs on: run_fuzzer.py FUZZER OPTION…
 
 What it finds on its way is forgotten, so that each run is the same; bytes that break something
 are kept in the current folder."""
 from __future__ import annotations
 
+import random
 import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Dict
 
 BASE = 0x100000  # boot_information.c has the same
 REGIONS = ((0, 0x9FC00, 1), (0x9FC00, 0x400, 2), (0x100000, 0x7EE0000, 1), (0x7FE0000, 0x20000, 3))
@@ -37,11 +39,21 @@ def pvh() -> bytes:
             + regions())
 
 
+def seeds(fuzzer: str) -> Dict[str, bytes]:
+    """By the fuzzer's name. Operations begin with long rows of any."""
+    if fuzzer == "boot-information":
+        return {"multiboot2": b"\0" + multiboot2(), "pvh": b"\1" + pvh()}
+    if fuzzer == "arguments":
+        return {"words": b'log=debug name="two words" flag\0a=1 b="" a=3', "many": b"a=1 " * 63}
+    chance = random.Random(1)
+    return {f"row-{i}": bytes(chance.choices(range(256), k=1024)) for i in range(8)}
+
+
 def main() -> int:
     fuzzer, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "multiboot2").write_bytes(b"\0" + multiboot2())
-        (Path(folder) / "pvh").write_bytes(b"\1" + pvh())
+        for name, content in seeds(Path(fuzzer).name).items():
+            (Path(folder) / name).write_bytes(content)
         return subprocess.run([fuzzer, *options, folder], check=False).returncode
 
 

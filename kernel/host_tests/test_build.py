@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, Set
+from typing import Dict, List, Set
 
 import pytest
 from judge.elf import Image
@@ -242,11 +242,11 @@ def test_memory_page_says_what_the_header_says(tmp_path: Path) -> None:
 
 def test_image_depends_on_the_kernel_alone(kernel: Path, tmp_path: Path) -> None:
     """Not on the time, nor on the folder."""
-    images = []
+    images: List[bytes] = []
     for name in ("one", "another"):
         copy = tmp_path / f"{name}.elf"
         shutil.copyfile(kernel, copy)
-        os.utime(copy, (len(images), 1e9 + 2 * len(images)))
+        os.utime(copy, (0, 1_000_000_000 * (1 + len(images))))
         image = tmp_path / f"{name}.iso"
         subprocess.run([ROOT / "kernel/arch/x86_64/boot/make_iso.sh", copy, image,
                         tmp_path / name, "strip"], check=True)

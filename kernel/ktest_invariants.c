@@ -386,9 +386,9 @@ static bool append_mappings(struct text_buffer *text)
     uint64_t page_count = kernel_space_page_count();
     bool is_more = page_count > pages_mapped_before;
     if (page_count != pages_mapped_before) {
-        text_append(text, "%lu %s of the kernel mapped",
+        text_append(text, "%lu pages %s mapped",
                     is_more ? page_count - pages_mapped_before : pages_mapped_before - page_count,
-                    is_more ? "more pages" : "fewer pages");
+                    is_more ? "more" : "fewer");
     }
     return page_count != pages_mapped_before;
 }
@@ -426,12 +426,10 @@ static void append_site(struct text_buffer *text, const struct site *site)
 {
     const struct frame_owner *owner = &site->lowest;
     if (site->count > 1) {
-        text_append(text, "%lu frames, the lowest ", site->count);
-    } else {
-        text_append(text, "frame ");
+        text_append(text, "%lu times ", site->count);
     }
-    text_append(text, "%#lx (order %u), taken in %s at %#lx", owner->frame.value, owner->order,
-                symbol_caller(owner->site), owner->site);
+    text_append(text, "frame %#lx (order %u), taken in %s at %#lx", owner->frame.value,
+                owner->order, symbol_caller(owner->site), owner->site);
 }
 
 void append_frames_since(struct text_buffer *text, uint32_t mark)

@@ -33,6 +33,7 @@ size_t ktest_write_hex(char *digits, uint64_t value)
 }
 
 struct text {
+    char *start;
     char *next;
     char *last; // for the terminating 0
 };
@@ -43,6 +44,9 @@ static void append(struct text *text, const char *bytes)
         *text->next++ = *bytes++;
     }
     *text->next = 0;
+    for (char *dot = text->next - 3; *bytes != 0 && dot >= text->start && *dot != 0; dot++) {
+        *dot = '.'; // it is cut off, and says so
+    }
 }
 
 enum length { LENGTH_INT, LENGTH_LONG, LENGTH_LONG_LONG, LENGTH_SIZE };
@@ -119,7 +123,7 @@ static void append_conversion(struct text *text, char conversion, enum length le
 
 void ktest_vformat(char *buffer, size_t size_bytes, const char *format, va_list list)
 {
-    struct text text = {buffer, buffer + size_bytes - 1};
+    struct text text = {buffer, buffer, buffer + size_bytes - 1};
     struct arguments arguments;
     va_copy(arguments.list, list);
     *buffer = 0;

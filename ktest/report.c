@@ -169,7 +169,7 @@ void ktest_note(struct ktest *test, const char *format, ...)
     ktest_vformat(text, sizeof(text), format, arguments);
     va_end(arguments);
     stream_begin("    #:ktest_note");
-    stream_field("text", text);
+    stream_field_text("text", text);
     stream_end();
 }
 
@@ -187,7 +187,7 @@ void report_end(const struct ktest *test, uint64_t number, uint64_t cycles)
     stream_field_number("cycles", cycles);
     stream_field_number("stack", test->stack_bytes);
     stream_field_number("recovery", test->recovery_cycles);
-    stream_field("reason", reason);
+    stream_field_text("reason", reason);
     stream_end();
 
     stream_begin(is_ok ? "    ok " : "    not ok ");
@@ -223,7 +223,7 @@ void report_order(const char *text, bool is_known)
 void report_restart(const char *reason)
 {
     stream_begin("#:ktest_restart");
-    stream_field("reason", reason);
+    stream_field_text("reason", reason);
     stream_end();
 }
 
@@ -245,6 +245,6 @@ void report_totals(const struct report_totals *totals)
 void report_refusal(const char *reason)
 {
     stream_begin("#:ktest_error");
-    stream_field("reason", reason);
+    stream_field_text("reason", reason);
     stream_end();
 }

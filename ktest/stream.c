@@ -121,14 +121,14 @@ static bool is_plain(char c)
     return c > ' ' && c <= '~' && c != '%';
 }
 
-void stream_field(const char *key, const char *value)
+static void put_field(const char *key, const char *value, size_t escaped_max)
 {
     put(' ');
     stream_text(key);
     put('=');
     for (size_t used = 0; *value != 0; value++) {
         used += is_plain(*value) ? 1 : 3;
-        if (used > STREAM_VALUE_MAX) {
+        if (used > escaped_max) {
             stream_text("...");
             return;
         }
@@ -140,6 +140,16 @@ void stream_field(const char *key, const char *value)
             put("0123456789ABCDEF"[(uint8_t)*value & 15]);
         }
     }
+}
+
+void stream_field(const char *key, const char *value)
+{
+    put_field(key, value, STREAM_VALUE_MAX);
+}
+
+void stream_field_text(const char *key, const char *value)
+{
+    put_field(key, value, STREAM_TEXT_MAX);
 }
 
 void stream_field_number(const char *key, uint64_t value)

@@ -17,6 +17,10 @@ void stream_end(void); // sends the line
 
 // " key=value", escaped.
 void stream_field(const char *key, const char *value);
+
+// The same for a whole text, at most one in a line.
+#define STREAM_TEXT_MAX 480
+void stream_field_text(const char *key, const char *value);
 void stream_field_number(const char *key, uint64_t value);
 void stream_field_hex(const char *key, uint64_t value);
 

@@ -62,6 +62,8 @@ SENTENCES = {
     "strings_left_to_run_backwards": ("fail", "left behind: the direction flag is set"),
     "frame_left_behind": ("fail", "(order 0), taken in take_a_frame at 0xffffffff8"),
     "frame_of_a_dead_test": ("fail", "#UD"),
+    "stack_left_behind": ("fail", "8 pages more mapped: 8 times frame 0x"),
+    "stack_of_a_dead_test": ("fail", "#UD"),
     "fault_that_was_not_armed": ("fail", "it was not armed"),
     "panic_that_was_not_armed": ("fail", "it was not armed"),
     "triple_fault_that_was_not_armed": ("fail", "it was not armed"),
@@ -283,6 +285,13 @@ def test_leaked_frames_name_who_took_them(runs: Dict[str, Run], results: Dict[st
         assert "(order 0), taken in take_a_frame at 0x" in str(results[name]["notes"])
     assert re.search(r"take_a_frame\+0x\w+, kernel/selftest/outcome\.c:\d+", runs["leak"].text)
     assert "frame_alloc(&frame)" in runs["leak"].text, "the line of the call"
+
+
+def test_mappings_that_are_left_end_the_boot(results: Dict[str, Any]) -> None:
+    for name in ("stack_left_behind", "stack_of_a_dead_test"):
+        assert "8 pages more mapped: 8 times frame 0x" in str(results[name]["notes"])
+        assert "taken in take_a_stack at 0xffffffff8" in str(results[name]["notes"])
+        assert results[name]["restart"] == "an invariant could not be put back"
 
 
 @proves("4.2.3", "4.4.4")

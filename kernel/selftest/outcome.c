@@ -10,6 +10,7 @@
 #include "ktest.h"
 #include "lib/panic.h"
 #include "mm/frame.h"
+#include "mm/kernel_stack.h"
 #include "selftest/selftest.h"
 
 #define STACK_OVERFLOW                                                                             \
@@ -157,7 +158,7 @@ KTEST(opposite, skip_with_a_line_break)
 
 KTEST(opposite, skip_with_a_long_reason)
 {
-    char reason[151] = "";
+    char reason[301] = "";
     for (size_t i = 0; i < sizeof(reason) - 1; i++) {
         reason[i] = 'x';
     }
@@ -264,6 +265,24 @@ KTEST(opposite, frame_left_behind)
 KTEST(opposite, frame_of_a_dead_test)
 {
     take_a_frame(test);
+    __asm__ volatile("ud2");
+}
+
+[[gnu::noinline]] static void take_a_stack(struct ktest *test)
+{
+    uint64_t top;
+    KTEST_EXPECT_EQ(test, kernel_stack_alloc(&top), OK);
+}
+
+// Nobody could find again what is mapped: the boot ends.
+KTEST(opposite, stack_left_behind)
+{
+    take_a_stack(test);
+}
+
+KTEST(opposite, stack_of_a_dead_test)
+{
+    take_a_stack(test);
     __asm__ volatile("ud2");
 }
 

@@ -26,8 +26,8 @@ section .multiboot2 progbits alloc noexec nowrite align=8
 header:
         dd MULTIBOOT2_MAGIC
         dd MULTIBOOT2_I386
-        dd header.end - header
-        dd -(MULTIBOOT2_MAGIC + MULTIBOOT2_I386 + (header.end - header))
+        dd header_bytes
+        dd -(MULTIBOOT2_MAGIC + MULTIBOOT2_I386 + header_bytes)
 
         align 8
 .request:
@@ -56,7 +56,7 @@ header:
         dw MULTIBOOT2_TAG_END
         dw 0
         dd 8
-.end:
+header_bytes            equ $ - header  ; no label, which debuggers would take for _start
 
 section .note.pvh note alloc noexec nowrite align=4
         dd .name_end - .name

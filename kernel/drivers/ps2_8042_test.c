@@ -95,7 +95,7 @@ KTEST(ps2_8042, is_brought_up_in_this_order)
     KTEST_EXPECT_EQ(test, fake_8042.configuration, 0x64);
 }
 
-KTEST_ATTR(ps2_8042, machine_without_one_is_left_alone, .proves = "7.6.10");
+KTEST_ATTR(ps2_8042, machine_without_one_is_left_alone, .proves = "7.6.10 7.6.11");
 KTEST(ps2_8042, machine_without_one_is_left_alone)
 {
     struct ps2_controller controller;

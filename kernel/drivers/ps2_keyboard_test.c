@@ -356,6 +356,7 @@ static bool is_brought_up(struct ktest *test, enum scancode_set set)
 
 #define INJECT_KEYBOARD 0xd2
 #define INJECT_MOUSE 0xd3
+#define WAIT_MAX 50000000
 
 static void inject(uint8_t command, const uint8_t *bytes, size_t count)
 {
@@ -440,11 +441,18 @@ KTEST_PARAM(ps2_keyboard, real_one_has_set_2, sets, describe_set)
     }
 }
 
-#define WAIT_MAX 50000000
-
-static bool has_stored(size_t count)
+// Types one byte with interrupts on, and waits until the handler has stored it.
+static void type_and_wait(uint8_t byte)
 {
-    return byte_ring_free_bytes(&keyboard.ring) + count == PS2_KEYBOARD_RING_BYTES;
+    uint32_t put_count = keyboard.ring.put_count;
+    ps2_write_command(INJECT_KEYBOARD);
+    ps2_write_data(byte);
+    for (int i = 0; i < WAIT_MAX; i++) {
+        if (__atomic_load_n(&keyboard.ring.put_count, __ATOMIC_ACQUIRE) != put_count) {
+            return;
+        }
+        cpu_relax();
+    }
 }
 
 // The line, the handler and the ring: with interrupts on, what is typed only has to be read.
@@ -458,15 +466,46 @@ KTEST(ps2_keyboard, real_one_interrupts)
     KTEST_ASSERT_EQ(test, ps2_keyboard_start(&keyboard), OK);
     cpu_enable_interrupts();
     for (size_t i = 0; i < sizeof(typed); i++) {
-        ps2_write_command(INJECT_KEYBOARD);
-        ps2_write_data(typed[i]);
-        for (int wait = 0; wait < WAIT_MAX && !has_stored(i + 1); wait++) {
-            cpu_relax();
-        }
+        type_and_wait(typed[i]);
     }
     cpu_disable_interrupts();
     ps2_keyboard_stop(&keyboard);
     KTEST_EXPECT_STREQ(test, read_text(), "Hi");
+}
+
+#define KEYS_TYPED 10000
+
+// The next key, which must be a press of this one, and its release; nothing else.
+static bool has_typed(enum key key)
+{
+    struct key_input down = {};
+    struct key_input up = {};
+    struct key_input more;
+    return ps2_keyboard_read(&keyboard, &down) && ps2_keyboard_read(&keyboard, &up) &&
+           !ps2_keyboard_read(&keyboard, &more) && down.event.key == key && up.event.key == key &&
+           down.event.is_pressed && !up.event.is_pressed;
+}
+
+// None is lost, and none is doubled.
+KTEST_ATTR(ps2_keyboard, ten_thousand_keys_come_once, .proves = "7.6.1 7.6.4");
+KTEST(ps2_keyboard, ten_thousand_keys_come_once)
+{
+    if (!is_brought_up(test, SCANCODE_SET_1)) {
+        return;
+    }
+    unsigned wrong_count = 0;
+    KTEST_ASSERT_EQ(test, ps2_keyboard_start(&keyboard), OK);
+    cpu_enable_interrupts();
+    for (unsigned i = 0; i < KEYS_TYPED && wrong_count == 0; i++) {
+        uint8_t code = (uint8_t)(0x02 + i % 10);
+        type_and_wait(code);
+        type_and_wait(code | 0x80);
+        wrong_count += !has_typed((enum key)(KEY_1 + i % 10));
+    }
+    cpu_disable_interrupts();
+    ps2_keyboard_stop(&keyboard);
+    KTEST_EXPECT_EQ(test, wrong_count, 0);
+    KTEST_EXPECT_EQ(test, keyboard.dropped_bytes + keyboard.unknown_codes, 0);
 }
 
 KTEST_BENCH(ps2_keyboard, interrupt_and_read)

@@ -25,7 +25,7 @@ from .card import Cards
 from .data import bisection_data, list_data, run_data
 from .elf import Image
 from .evidence import Result
-from .machine import BootWay, Machine
+from .machine import BootWay, Machine, uefi_firmware
 from .memory import Memory
 from .model import ROOT, Interrupted, Refusal, Test, Verdict
 from .options import ANY_SEED, command_of, fixed_seed, parse, selecting
@@ -100,6 +100,8 @@ def _main(arguments: List[str]) -> int:
         return _judge_foreign(machine, options)
     if not options.list:
         machine.executable()
+        if machine.way is BootWay.UEFI:
+            uefi_firmware()
     if options.build and not options.kernel:
         from .build import bring_up_to_date
         bring_up_to_date(ROOT, options.build_dir)
@@ -107,10 +109,10 @@ def _main(arguments: List[str]) -> int:
     choice = _choose(image, machine, options)
     if options.list:
         return _list(image, machine, choice, options)
-    if machine.way is BootWay.GRUB and not image.build_id:
+    if machine.way.uses_image and not image.build_id:
         raise Refusal(f"{machine.kernel} has no build id, so that it cannot be told from an older "
                       "one in the ISO: link it with --build-id.")
-    if machine.way is BootWay.GRUB and not machine.iso.exists():
+    if machine.way.uses_image and not machine.iso.exists():
         raise Refusal(f"There is no {machine.iso} to boot: build it, or name it with --iso.")
     if options.bisect_order:
         return _bisect(image, machine, choice, options)

@@ -14,7 +14,7 @@ from typing import Iterator, List, Sequence
 
 from .elf import Image, Symbols
 from .evidence import Result
-from .machine import BootWay, Machine
+from .machine import Machine
 from .model import Cause, Refusal, Test
 from .outcomes import DECLARED
 from .protocol import CheckFailed, Fault, Hang, Panic
@@ -94,7 +94,7 @@ def _preamble(folder: Path) -> Iterator[str]:
 
 
 def _stop_at_entry(image: Image, machine: Machine) -> Iterator[str]:
-    if machine.way is BootWay.DIRECT and image.pvh_entry is not None:
+    if not machine.way.uses_image and image.pvh_entry is not None:
         yield f"thbreak *0x{image.pvh_entry:x}"
     else:
         yield f"thbreak *0x{image.entry:x} if (unsigned int)$rax == 0x{MULTIBOOT2_MAGIC:x}"

@@ -79,7 +79,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         parser.error("--list boots nothing, so that there is no verdict to report")
     if options.tap and options.github:
         parser.error("--tap is for Meson, which keeps it: --github has no log to write to")
-    if options.boot == "grub" and options.machine.partition(",")[0] == "microvm":
+    if options.boot in ("grub", "uefi") and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
     _refuse_on_foreign_machines(parser, options)
     _refuse_beside_gdb(parser, options)
@@ -175,7 +175,8 @@ def _add_machine(parser: ArgumentParser) -> None:
     group.add_argument("--qemu", default="qemu-system-x86_64", metavar="PATH")
     group.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
     group.add_argument("--boot", choices=[way.value for way in BootWay],
-                       help="default: direct, and GRUB for tests that concern the loader")
+                       help="default: direct, and GRUB for tests that concern the loader; grub: "
+                            "by the BIOS, uefi: GRUB as well")
     group.add_argument("--machine", default="", metavar="NAME",
                        help="default: a PC with no more than the tests need")
     group.add_argument("--cpu", default="max", metavar="NAME")

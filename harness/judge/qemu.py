@@ -30,6 +30,7 @@ import pexpect
 from .machine import MONITOR, PROTOCOL
 from .model import Refusal
 from .program import die_with_parent, why_not_run
+from .sieve import Sieve
 
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = 1 << 20
@@ -130,8 +131,10 @@ class QemuError(Refusal):
 class Qemu:
     """`folder` is private to this run: channels and QEMU's own words (stderr.log) go there."""
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, sieve: Optional[Sieve] = None
+                 ) -> None:
         self.command = tuple(command)
+        self._sieve = sieve  # for a firmware that speaks on all ports
         self.folder = folder
         self.answer_seconds = ANSWER_SECONDS
         self._selector = selectors.EpollSelector()
@@ -258,7 +261,11 @@ class Qemu:
             return []
 
     def _read_protocol(self) -> List[Happening]:
-        return [ProtocolData(os.read(self._from_guest, CHUNK_BYTES))]
+        data = os.read(self._from_guest, CHUNK_BYTES)
+        if self._sieve is None:
+            return [ProtocolData(data)]
+        noise, words = self._sieve.sift(data)
+        return [*([ConsoleData(noise)] if noise else []), *([ProtocolData(words)] if words else [])]
 
     def _read_monitor(self) -> List[Happening]:
         assert self._monitor is not None

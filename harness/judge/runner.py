@@ -22,13 +22,14 @@ from .elf import Image
 from .evidence import Ending, Evidence, Judgement, Result, Stop, Unseen
 from .judge import judge
 from .look import REMAINS
-from .machine import QEMU_LOG, Machine
+from .machine import QEMU_LOG, BootWay, Machine
 from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene,
                     Test, Trouble, Verdict)
 from .order import in_order
 from .qemu import Qemu, QemuError, Wish, private_folder, read_tail
 from .reset import read_traps
 from .selection import select, selector
+from .sieve import Sieve
 from .sweep import ALL
 from .terms import Facts, takes_the_machine_down
 from .watch import Watch
@@ -227,10 +228,14 @@ class Runner:
                                   boot.ends_in_triple_fault, is_encore)
         command += self._more_arguments(folder)
         watch = self._watch(boot, folder, is_encore)
+        sieve = None
+        if machine.way is BootWay.UEFI:
+            sieve = Sieve()
+            watch.wait_for_firmware()
         no_qemu = ""
         try:
             (folder / "command").write_text(shlex.join(command) + "\n")
-            with Qemu(command, folder) as qemu:
+            with Qemu(command, folder, sieve) as qemu:
                 yield from self._follow(watch, qemu)
                 log = qemu.log()
         except QemuError as error:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from typing import Tuple
 
-# At the beginning of a line, or behind noise that is none of the protocol's characters.
-BEGINNING = re.compile(rb"(?<=[^ -~])(?:KTAP version 1(?=(\r?)\n)| *#:ktest_)")
+# At the beginning of a line, or behind noise that is none of the protocol's characters, or that
+# tells a terminal something (ECMA-48's control sequences), as firmware does.
+BEGINNING = re.compile(rb"(?:[^ -~]|\x1b\[[0-9;=]*[a-zA-Z])"
+                       rb"(?P<start>KTAP version 1(?=(?P<returns>\r?)\n)| *#:ktest_)")
 LONGEST_BYTES = 64  # of what BEGINNING matches, and more
 
 
@@ -34,9 +36,9 @@ class Sieve:
         if match is None:
             self._noise = self._noise[-LONGEST_BYTES:]
             return data, b""
-        self._has_begun, self._has_returns = True, match[1] == b"\r"
-        words = self._noise[match.start():]
-        return self._noise[context:match.start()], self._line_ends(words)
+        self._has_begun, self._has_returns = True, match["returns"] == b"\r"
+        start = match.start("start")
+        return self._noise[context:start], self._line_ends(self._noise[start:])
 
     def _line_ends(self, data: bytes) -> bytes:
         if not self._has_returns:

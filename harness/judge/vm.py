@@ -368,7 +368,8 @@ class Machines:
         """
         way = way or ("grub" if iso and not kernel else "direct")
         if way not in WAYS:
-            raise ValueError(f"there is no way to boot called {way!r}: it is {' or '.join(WAYS)}")
+            raise ValueError(f"there is no way to boot called {way!r}: it is "
+                             f"{', '.join(WAYS[:-1])} or {WAYS[-1]}")
         given = {"kernel": kernel, "iso": iso, "memory": memory, "cpu": cpu, "model": model}
         machine = replace(self._default, **{name: value for name, value in given.items() if value},
                           way=BootWay(way), reboots=reboots, has_exit_device=exit_device,

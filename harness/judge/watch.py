@@ -37,6 +37,7 @@ GRACE_SECONDS = 5.0
 SLOW_FACTOR = 10  # so many times as long for a QEMU that the host gives no CPU time
 NMIS = 3  # one may meet the kernel while it handles another
 NMI_SECONDS = 1.0
+FIRMWARE_SECONDS = 60.0  # UEFI's takes 3 on a quiet host
 
 # QMP commands by what a test asks for, and how it is called.
 INJECTIONS: Mapping[Inject, Tuple[str, str, Dict[str, str]]] = {
@@ -175,6 +176,10 @@ class Watch:
             self._extend(NMI_SECONDS)
         else:
             self._stop = Stop.HANG
+
+    def wait_for_firmware(self) -> None:
+        """Before the kernel begins, a slow one has its own time."""
+        self._extend(FIRMWARE_SECONDS)
 
     def _extend(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds

@@ -1741,6 +1741,12 @@ def _leave(play: Play, words: bytes) -> None:
 
 
 @lie
+def firmware_speaks_on_all_ports(play: Play) -> None:
+    """As UEFI's does."""
+    play.raw = b"\x1b[2J\x1b[01;01HBdsDxe: loading Boot0001\r\n\x1b[0m\x1b[37m\x1b[40m" + play.sealed()
+
+
+@lie
 def grub_finds_nothing(play: Play) -> None:
     play.console = b"error: file `/boot/faultline.elf' not found.\r\n"
     play.raw, play.hangs = b"", True

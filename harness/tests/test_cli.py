@@ -38,6 +38,7 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--json", "-", "--junit", "-"], "both write to the standard output"),
     (["--list", "--tap"], "boots nothing"),
     (["--boot", "grub", "--machine", "microvm,acpi=off"], "a microvm has no drive"),
+    (["--boot", "uefi", "--machine", "microvm"], "a microvm has no drive"),
     (["--accel", ""], "--accel has an empty value"),
     (["--memory", "0"], "0 is not a size of 1M or more"),
     (["--memory", "1K"], "1K is not a size of 1M or more"),
@@ -201,6 +202,24 @@ def test_grub(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, capsys: Capture
     iso.touch()
     Path(f"{iso}.registry").write_bytes(Path(f"{kernel}.registry").read_bytes())
     assert main(kernel, "--boot", "grub", "--iso", str(iso), "--qemu", fake_qemu("honest")) == 0
+
+
+def test_uefi(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+              capsys: Capture) -> None:
+    """Its firmware speaks on the protocol's port before the kernel does; no other one may."""
+    iso, firmware = tmp_path / "faultline.iso", tmp_path / "code.fd"
+    Path(f"{iso}.registry").write_bytes(Path(f"{kernel}.registry").read_bytes())
+    for path in (iso, firmware):
+        path.touch()
+    monkeypatch.setattr("judge.machine.UEFI_FIRMWARE", (str(firmware),))
+    words = ["--iso", str(iso), "--qemu", fake_qemu("firmware_speaks_on_all_ports"), "alpha.one"]
+    assert main(kernel, "--boot", "uefi", *words) == 0
+    assert "uefi boot" in capsys.readouterr().out
+    assert main(kernel, "--boot", "grub", *words) == 99
+    assert "0x1b is a control character" in capsys.readouterr().out
+    monkeypatch.setattr("judge.machine.UEFI_FIRMWARE", ())
+    assert main(kernel, "--boot", "uefi", *words) == 99
+    assert "There is no firmware for UEFI" in capsys.readouterr().err
 
 
 def test_the_list_needs_no_qemu(kernel: Path, capsys: Capture) -> None:

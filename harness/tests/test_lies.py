@@ -228,6 +228,7 @@ STREAM: List[Row] = [
     ("okay_in_prose@middle", 99, "garbage", "expected"),
     ("okay_in_prose@end", 99, "garbage", "expected"),
     ("control_characters@start", 99, "control-character", "0x1b"),
+    ("firmware_speaks_on_all_ports", 99, "control-character", "0x1b"),
     ("control_characters@middle", 99, "control-character", "0x1b"),
     ("control_characters@end", 99, "control-character", "0x1b"),
     ("carriage_returns", 99, "control-character", "0x0d"),
@@ -404,7 +405,7 @@ class PlayedQemu:
     scenario = ""
     is_connected = True
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, sieve: None) -> None:
         play = fake.rehearse(self.scenario, list(command[1:]))
         play.write_log()
         greeting = {"QMP": {"version": {"qemu": {"major": play.version[0],

@@ -8,6 +8,7 @@ from typing import Any, Dict, List
 
 import pytest
 
+from judge import machine as machines
 from judge.machine import TRIPLE_FAULT, BootWay, Machine
 from judge.model import Accel, Isolation, Needs, Outcome, OutcomeKind, Quirk, Refusal, Test
 from judge.runner import plan
@@ -60,6 +61,20 @@ def test_grub_boots_the_iso() -> None:
     assert "-kernel" not in words and "-bios" not in words
 
 
+def test_uefi_boots_the_iso_with_its_own_firmware(tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    firmware = tmp_path / "code.fd"
+    firmware.touch()
+    monkeypatch.setattr(machines, "UEFI_FIRMWARE", (str(tmp_path / "none.fd"), str(firmware)))
+    words = command(replace(MACHINE, way=BootWay.UEFI))
+    assert value(words, "-cdrom") == ["/k.iso"] and value(words, "-vga") == ["std"]
+    assert f"if=pflash,format=raw,readonly=on,file={firmware}" in value(words, "-drive")
+    assert "-kernel" not in words and "-bios" not in words
+    firmware.unlink()
+    with pytest.raises(Refusal, match="no firmware for UEFI.*apt install ovmf"):
+        command(replace(MACHINE, way=BootWay.UEFI))
+
+
 ALL = Needs.VGA | Needs.FULL_CPU | Needs.ACPI | Needs.APIC | Needs.LOADER
 
 
@@ -69,6 +84,7 @@ ALL = Needs.VGA | Needs.FULL_CPU | Needs.ACPI | Needs.APIC | Needs.LOADER
     ({"model": "pc,acpi=off"}, Needs.LOADER | Needs.ACPI),
     ({"model": "microvm"}, Needs.LOADER | Needs.VGA),
     ({"way": BootWay.GRUB}, Needs(0)),
+    ({"way": BootWay.UEFI}, Needs.VGA),  # there is no text mode
     ({"way": BootWay.GRUB, "model": "pc,acpi=off"}, Needs.ACPI)])
 def test_what_a_machine_lacks(changes: Dict[str, Any], lacking: Needs) -> None:
     assert replace(MACHINE, **changes).offers(ALL) == ALL & ~lacking
@@ -89,6 +105,8 @@ def test_grub_is_used_where_it_is_needed_and_there() -> None:
         assert machine.for_needs(needs) is machine
     grub = replace(with_iso, way=BootWay.GRUB)
     assert grub.for_needs(Needs.LOADER) == grub == grub.for_needs(Needs(0))
+    uefi = replace(with_iso, way=BootWay.UEFI)
+    assert uefi.for_needs(Needs.LOADER) == uefi
 
 
 def test_microvm_has_a_second_port_of_its_own() -> None:

@@ -81,7 +81,8 @@ def test_a_failure_is_a_failure(kernel: Path, lines: List[str], tmp_path: Path, 
 
 @pytest.mark.parametrize("noise", [
     b"SeaBIOS (version 1.16)\r\nBooting from ROM..\r\n", b"\0\xff\xfe", b"ok 1 - not ours\n" * 99,
-    b"x" * 10_000 + b"\n", b"KTAP version 1 is what comes next\n"])
+    b"x" * 10_000 + b"\n", b"KTAP version 1 is what comes next\n",
+    b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: starting Boot0001\r\n\r\x1b[0m\x1b[37m\x1b[40m"])
 def test_noise_before_the_stream_is_none_of_it(noise: bytes, kernel: Path, lines: List[str],
                                                tmp_path: Path) -> None:
     data = noise + stream.to_bytes(stream.sealed(lines))
@@ -98,7 +99,7 @@ def test_lines_may_end_as_terminals_write_them(kernel: Path, lines: List[str], t
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 def test_the_sieve_takes_pieces_of_any_size(ending: bytes, size: int) -> None:
     text = b"KTAP version 1\n    KTAP version 1\nKTAP version 1\n"
-    data = b"GRUB loading.\n\xffmore" * 9 + b"\n" + text.replace(b"\n", ending)
+    data = b"GRUB loading.\n\xffmore" * 9 + b"\x1b[01;01H" + text.replace(b"\n", ending)
     sieve = Sieve()
     pieces = [sieve.sift(data[at:at + size])[1] for at in range(0, len(data), size)]
     assert b"".join(pieces) == text

@@ -162,5 +162,5 @@ def test_a_flood_is_bounded(machines: Machines, boot: Boot,
 
 
 def test_an_unknown_way_is_refused(machines: Machines) -> None:
-    with pytest.raises(ValueError, match="'floppy': it is direct or grub"):
+    with pytest.raises(ValueError, match="'floppy': it is direct, grub or uefi"):
         machines.boot(way="floppy")

@@ -11,9 +11,9 @@
 #include "boot/early_console.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "drivers/console.h"
 #include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
-#include "drivers/uart_16550.h"
 #include "irq/irq.h"
 #include "lib/assert.h"
 #include "mm/direct_map.h"
@@ -111,20 +111,6 @@ static void log_boot_info(void)
     }
 }
 
-// The early console's serial half gives way to the driver, if the port passes its self-test.
-static void serial_init(void)
-{
-    static struct uart com1;
-    static const struct writer console = {.write = uart_write_text, .context = &com1};
-
-    if (uart_init(&com1, UART_COM1) != OK) {
-        log_warn("boot", "COM1 fails its loopback test");
-        return;
-    }
-    log_remove_console(&early_serial_writer);
-    log_add_console(&console);
-}
-
 void kernel_main(uint32_t protocol, phys_addr_t information)
 {
     assert((uint64_t)__builtin_frame_address(0) % 16 == 0);
@@ -135,7 +121,8 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     panic_init();                          // unhandled exceptions are reported
     cpu_init();                            // SMEP, SMAP, UMIP, machine checks; no x87, no SSE
     pic_init();                            // away from the exceptions' vectors, and masked
-    serial_init();                         // COM1 by its driver
+    console_init_serial();                 // COM1 by its driver
+    console_init_screen();                 // the VGA by its own
     boot_info_init(protocol, information); // what the loader said, copied
     boot_arguments_init();                 // from its command line and from QEMU
     log_level_init();                      // log=debug and the like

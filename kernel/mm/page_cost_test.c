@@ -3,15 +3,12 @@
 // What page tables cost, in instructions, each counted by a single-step trap. The limits are what
 // blog_os's release build takes: its allocate_frame and map_to, mean of 256 pages, its
 // translate_addr and its unmap with a flush.
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
-#include "arch/x86_64/trap.h"
+#include "arch/x86_64/step_counter.h"
 #include "ktest.h"
 #include "mm/kernel_space.h"
 #include "mm/test_frames.h"
 #include "mm/tlb.h"
-
-#define RFLAGS_TF BIT(8)
 
 #define PAGE 0x5000000000
 #define PAGE_COUNT 256
@@ -30,15 +27,6 @@
 #endif
 
 static const struct frame_source *frames_before;
-static volatile unsigned step_count;
-
-static void count_step(struct trap_frame *frame)
-{
-    (void)frame;
-    step_count++;
-}
-
-static trap_handler_t *handler_before;
 
 static void prepare(struct ktest *test)
 {
@@ -46,36 +34,15 @@ static void prepare(struct ktest *test)
     test_frames_reset();
     frames_before = kernel_space.frames;
     kernel_space.frames = &test_frames;
-    handler_before = trap_set_handler(VECTOR_DEBUG, count_step);
 }
 
 static void clean_up(struct ktest *test)
 {
     (void)test;
-    trap_set_handler(VECTOR_DEBUG, handler_before);
     kernel_space.frames = frames_before;
 }
 
 KTEST_SUITE(page_cost, .init = prepare, .exit = clean_up);
-
-static void start_counting(void)
-{
-    step_count = 0;
-    cpu_write_rflags(cpu_read_rflags() | RFLAGS_TF);
-}
-
-static unsigned stop_counting(void)
-{
-    cpu_write_rflags(cpu_read_rflags() & ~RFLAGS_TF);
-    return step_count;
-}
-
-// Of start and stop alone.
-static unsigned counting_cost(void)
-{
-    start_counting();
-    return stop_counting();
-}
 
 static virt_addr_t page_at(uint64_t index)
 {
@@ -96,29 +63,28 @@ static inline enum error unmap(uint64_t index)
 static unsigned translate_cost(struct ktest *test, virt_addr_t address)
 {
     struct page_mapping mapping;
-    start_counting();
+    step_counter_start();
     enum error error = page_translate(&kernel_space, address, &mapping);
-    unsigned count = stop_counting();
+    unsigned count = step_counter_stop();
     KTEST_EXPECT_EQ(test, error, OK);
-    return count - counting_cost();
+    return count;
 }
 
 KTEST(page_cost, mapping_and_unmapping_are_cheap)
 {
-    unsigned overhead = counting_cost();
     unsigned map_count = 0;
     unsigned unmap_count = 0;
     for (uint64_t i = 0; i <= PAGE_COUNT; i++) {
-        start_counting();
+        step_counter_start();
         enum error error = map(i);
-        map_count += stop_counting() - overhead;
+        map_count += step_counter_stop();
         KTEST_ASSERT_EQ(test, error, OK);
     }
     KTEST_EXPECT_LE(test, translate_cost(test, page_at(7)), TRANSLATE_MAX);
     for (uint64_t i = 0; i < PAGE_COUNT; i++) { // the tables stay, as they do in blog_os
-        start_counting();
+        step_counter_start();
         enum error error = unmap(i);
-        unmap_count += stop_counting() - overhead;
+        unmap_count += step_counter_stop();
         KTEST_ASSERT_EQ(test, error, OK);
     }
     KTEST_EXPECT_LE(test, map_count / PAGE_COUNT, MAP_MAX); // with new tables, zeroed

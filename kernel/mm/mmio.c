@@ -56,18 +56,20 @@ static uint64_t alignment_for(uint64_t size_bytes)
 static enum error find_room_locked(phys_addr_t start, uint64_t size_bytes, virt_addr_t *room_out)
 {
     uint64_t alignment = alignment_for(size_bytes);
+    uint64_t looked_to = MMIO_VMA; // the page before the room may be mapped, too
     for (uint64_t at = MMIO_VMA;;) {
         uint64_t room = at + ((start.value - at) & (alignment - 1));
         if (room >= WINDOW_END || size_bytes >= WINDOW_END - room) {
             return ENOSPC;
         }
-        virt_addr_t next = {at};
+        virt_addr_t next = {looked_to};
         struct page_mapping mapping;
         if (kernel_find_page(&next, &mapping) != OK || next.value > room + size_bytes) {
             room_out->value = room;
             return OK;
         }
-        at = next.value + page_size_bytes(mapping.size) + PAGE_SIZE;
+        looked_to = next.value + page_size_bytes(mapping.size);
+        at = looked_to + PAGE_SIZE;
     }
 }
 

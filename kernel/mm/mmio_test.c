@@ -117,6 +117,18 @@ KTEST(mmio, room_is_found_again)
     mmio_unmap((volatile void *)fitting, 3 * PAGE_SIZE);
 }
 
+// Whatever their sizes, there is exactly a page between two.
+KTEST(mmio, neighbours_have_a_page_between_them)
+{
+    for (uint64_t count = 1; count <= 4; count++) {
+        uint64_t a = (uint64_t)map(test, VIDEO_MEMORY, count * PAGE_SIZE);
+        uint64_t b = (uint64_t)map(test, VIDEO_MEMORY, count * PAGE_SIZE);
+        KTEST_EXPECT_EQ(test, b, a + (count + 1) * PAGE_SIZE);
+        mmio_unmap((volatile void *)a, count * PAGE_SIZE);
+        mmio_unmap((volatile void *)b, count * PAGE_SIZE);
+    }
+}
+
 // The first address behind the first MiB that is the firmware's, or nobody's.
 static phys_addr_t behind_memory(void)
 {

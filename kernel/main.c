@@ -90,6 +90,15 @@ static void interrupts_init(void)
     irq_init(&pic_chip);
 }
 
+// Without a screen there is still the serial port.
+static void screen_init(void)
+{
+    enum error error = console_init_screen(&boot_info.framebuffer);
+    if (error != OK) {
+        log_debug("boot", "no screen: %s", error_name(error));
+    }
+}
+
 static void log_level_init(void)
 {
     enum log_level level = LOG_INFO;
@@ -122,7 +131,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     cpu_init();                            // SMEP, SMAP, UMIP, machine checks; no x87, no SSE
     pic_init();                            // away from the exceptions' vectors, and masked
     console_init_serial();                 // COM1 by its driver
-    console_init_screen();                 // the VGA by its own
     boot_info_init(protocol, information); // what the loader said, copied
     boot_arguments_init();                 // from its command line and from QEMU
     log_level_init();                      // log=debug and the like
@@ -131,6 +139,7 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     memory_init();                         // the direct map above 4 GiB
     frames_init();                         // all that is usable, to be taken and given back
     page_tables_init();                    // those that there are, and more from here on
+    screen_init();                         // the framebuffer or the VGA, by its driver
     interrupts_init();                     // a handler for each line; none is open yet
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

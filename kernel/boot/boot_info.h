@@ -33,6 +33,24 @@ struct memory_region {
     enum memory_type type; // what is none of the above counts as reserved
 };
 
+// Where the bits of a colour lie in a pixel.
+struct boot_colour_field {
+    uint8_t position; // of the lowest bit
+    uint8_t bit_count;
+};
+
+// A screen of pixels, row by row, each a little-endian number.
+struct boot_framebuffer {
+    phys_addr_t address;
+    uint32_t pitch_bytes; // from a row to the next
+    uint32_t width;       // pixels; 0: there is no framebuffer
+    uint32_t height;
+    uint8_t bits_per_pixel;
+    struct boot_colour_field red;
+    struct boot_colour_field green;
+    struct boot_colour_field blue;
+};
+
 #define BOOT_REGIONS_MAX 128
 #define BOOT_COMMAND_LINE_MAX 2048 // bytes, with the terminating 0
 #define BOOT_LOADER_NAME_MAX 64
@@ -43,6 +61,7 @@ struct boot_info {
     char command_line[BOOT_COMMAND_LINE_MAX];       // "" if there was none
     struct memory_region regions[BOOT_REGIONS_MAX]; // the loader's, and what has to be kept out of
     size_t region_count;                            // them: neither sorted nor free of overlaps
+    struct boot_framebuffer framebuffer;            // not checked but for its place in memory
 };
 
 // Reads physical memory for the parsers: NULL if [address, address + size_bytes) can't be read.

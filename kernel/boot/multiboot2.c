@@ -12,7 +12,10 @@ enum tag_type {
     TAG_LOADER_NAME = 2,
     TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
+    TAG_FRAMEBUFFER = 8,
 };
+
+#define FRAMEBUFFER_RGB 1 // the others are palettes, and text mode
 
 struct information_header {
     uint32_t total_bytes;
@@ -43,7 +46,26 @@ struct module_header {
     uint32_t end;
 };
 
+struct framebuffer_header {
+    struct tag tag;
+    uint64_t address;
+    uint32_t pitch_bytes;
+    uint32_t width;
+    uint32_t height;
+    uint8_t bits_per_pixel;
+    uint8_t type;
+    uint16_t reserved;
+};
+
+struct framebuffer_colours {
+    struct boot_colour_field red;
+    struct boot_colour_field green;
+    struct boot_colour_field blue;
+};
+
 _Static_assert(sizeof(struct module_header) == 16);
+_Static_assert(sizeof(struct framebuffer_header) == 32);
+_Static_assert(sizeof(struct framebuffer_colours) == 6);
 _Static_assert(sizeof(struct memory_map_header) == 16);
 _Static_assert(sizeof(struct memory_map_entry) == 24);
 
@@ -87,6 +109,35 @@ static enum error parse_module(struct boot_info *info, const uint8_t *bytes, siz
     return boot_info_reserve(info, header.start, header.end - header.start, MEMORY_BOOT_INFO);
 }
 
+static enum error parse_framebuffer(struct boot_info *info, const uint8_t *bytes, size_t size_bytes)
+{
+    struct framebuffer_header header;
+    struct framebuffer_colours colours;
+    if (size_bytes < sizeof(header)) {
+        return EINVAL;
+    }
+    memcpy(&header, bytes, sizeof(header));
+    if (header.type != FRAMEBUFFER_RGB) {
+        return OK;
+    }
+    if (size_bytes < sizeof(header) + sizeof(colours)) {
+        return EINVAL;
+    }
+    memcpy(&colours, bytes + sizeof(header), sizeof(colours));
+    info->framebuffer = (struct boot_framebuffer){
+        .address = {header.address},
+        .pitch_bytes = header.pitch_bytes,
+        .width = header.width,
+        .height = header.height,
+        .bits_per_pixel = header.bits_per_pixel,
+        .red = colours.red,
+        .green = colours.green,
+        .blue = colours.blue,
+    };
+    return boot_info_reserve(info, header.address, (uint64_t)header.pitch_bytes * header.height,
+                             MEMORY_RESERVED);
+}
+
 static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct tag tag)
 {
     const char *text = (const char *)bytes + sizeof(tag);
@@ -102,6 +153,8 @@ static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct
         return parse_module(info, bytes, tag.size_bytes);
     case TAG_MEMORY_MAP:
         return parse_memory_map(info, bytes, tag.size_bytes);
+    case TAG_FRAMEBUFFER:
+        return parse_framebuffer(info, bytes, tag.size_bytes);
     default:
         return OK; // loaders add tags as they like
     }

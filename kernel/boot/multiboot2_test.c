@@ -301,3 +301,73 @@ KTEST(multiboot2, memory_map_without_entries_is_no_map)
     put_end();
     KTEST_EXPECT_EQ(test, parse(), ENOENT);
 }
+
+// As GRUB says of a screen of 1024 * 768.
+static void put_framebuffer(uint64_t address, uint8_t type)
+{
+    static const uint8_t colours[6] = {16, 8, 8, 7, 0, 6};
+    put32(8);
+    put32(32 + sizeof(colours));
+    put64(address);
+    put32(4096);
+    put32(1024);
+    put32(768);
+    put(&(uint8_t){32}, 1);
+    put(&type, 1);
+    put("\0", 2);
+    put(colours, sizeof(colours));
+    align();
+}
+
+static enum error parse_with_framebuffer(uint64_t address, uint8_t type)
+{
+    begin();
+    put_memory_map();
+    put_framebuffer(address, type);
+    put_end();
+    return parse();
+}
+
+KTEST(multiboot2, framebuffer_is_read_and_reserved)
+{
+    KTEST_ASSERT_EQ(test, parse_with_framebuffer(0xfd000000, 1), OK);
+    KTEST_EXPECT_EQ(test, info.framebuffer.address.value, 0xfd000000);
+    KTEST_EXPECT_EQ(test, info.framebuffer.pitch_bytes, 4096);
+    KTEST_EXPECT_EQ(test, info.framebuffer.width, 1024);
+    KTEST_EXPECT_EQ(test, info.framebuffer.height, 768);
+    KTEST_EXPECT_EQ(test, info.framebuffer.bits_per_pixel, 32);
+    KTEST_EXPECT_EQ(test, info.framebuffer.red.position, 16);
+    KTEST_EXPECT_EQ(test, info.framebuffer.red.bit_count, 8);
+    KTEST_EXPECT_EQ(test, info.framebuffer.green.position, 8);
+    KTEST_EXPECT_EQ(test, info.framebuffer.green.bit_count, 7);
+    KTEST_EXPECT_EQ(test, info.framebuffer.blue.position, 0);
+    KTEST_EXPECT_EQ(test, info.framebuffer.blue.bit_count, 6);
+    KTEST_EXPECT_EQ(test, info.regions[2].type, MEMORY_RESERVED);
+    KTEST_EXPECT_EQ(test, info.regions[2].range.start.value, 0xfd000000);
+    KTEST_EXPECT_EQ(test, info.regions[2].range.end.value, 0xfd000000 + 4096 * 768);
+}
+
+KTEST(multiboot2, text_mode_and_palettes_are_no_framebuffer)
+{
+    KTEST_ASSERT_EQ(test, parse_with_framebuffer(0xb8000, 2), OK);
+    KTEST_EXPECT_EQ(test, info.framebuffer.width, 0);
+    KTEST_EXPECT_EQ(test, info.region_count, 3);
+    KTEST_ASSERT_EQ(test, parse_with_framebuffer(0xa0000, 0), OK);
+    KTEST_EXPECT_EQ(test, info.framebuffer.width, 0);
+}
+
+KTEST(multiboot2, framebuffer_that_makes_no_sense_is_refused)
+{
+    KTEST_EXPECT_EQ(test, parse_with_framebuffer(~0ULL - 4096, 1), EINVAL);
+    for (uint32_t size_bytes = 8; size_bytes < 38; size_bytes++) { // too short for what it says
+        begin();
+        put_memory_map();
+        size_t start = used_bytes;
+        put_framebuffer(0xfd000000, 1);
+        memcpy(bytes + start + 4, &size_bytes, sizeof(size_bytes));
+        used_bytes = start + size_bytes;
+        align();
+        put_end();
+        KTEST_EXPECT_EQ(test, parse(), EINVAL);
+    }
+}

@@ -23,6 +23,7 @@
 #endif
 
 static struct text_colour colour_before;
+static bool keeps_screen;
 
 static void init(struct ktest *test)
 {
@@ -35,7 +36,9 @@ static void exit(struct ktest *test)
 {
     (void)test;
     early_screen()->colour = colour_before;
-    text_screen_clear(early_screen());
+    if (!keeps_screen) {
+        text_screen_clear(early_screen());
+    }
 }
 
 KTEST_SUITE(vga_text, .init = init, .exit = exit);
@@ -89,6 +92,27 @@ KTEST(vga_text, cursor_follows_the_text)
     KTEST_EXPECT_EQ(test, cursor(), 24 * 80 + 3);
 }
 
+static void crt_write(uint8_t reg, uint8_t value)
+{
+    port_write8(0x3d4, reg);
+    port_write8(0x3d5, value);
+}
+
+KTEST_ATTR(vga_text, cursor_is_set_up, .needs = KTEST_NEEDS_VGA, .proves = "3.21");
+KTEST(vga_text, cursor_is_set_up)
+{
+    crt_write(0x0a, 0x20); // hidden
+    crt_write(0x0b, 0x00);
+    crt_write(0x0e, 0xff);
+    KTEST_ASSERT_EQ(test, vga_text_init(early_screen()), OK);
+    KTEST_EXPECT_EQ(test, crt_read(0x0a), 13);
+    KTEST_EXPECT_EQ(test, crt_read(0x0b), 14);
+    crt_write(0x0e, 0xff);
+    KTEST_ASSERT_EQ(test, vga_text_init(early_screen()), OK);
+    early_screen()->device->place_cursor(NULL, 0, 5);
+    KTEST_EXPECT_EQ(test, cursor(), 5);
+}
+
 // What the firmware leaves is on: then these would be 8 dark backgrounds, and would blink.
 KTEST_ATTR(vga_text, all_backgrounds_are_colours, .needs = KTEST_NEEDS_VGA, .proves = "3.26");
 KTEST(vga_text, all_backgrounds_are_colours)
@@ -102,6 +126,21 @@ KTEST(vga_text, all_backgrounds_are_colours)
         print("\rx");
         KTEST_ASSERT_EQ(test, video_row(24)->colour.code, code);
     }
+}
+
+// host_tests/test_console.py looks at what this one leaves on the screen.
+KTEST_ATTR(vga_text, all_backgrounds_are_colours_on_screen, .needs = KTEST_NEEDS_VGA,
+           .isolation = KTEST_ISOLATION_BOOT);
+KTEST(vga_text, all_backgrounds_are_colours_on_screen)
+{
+    for (unsigned colour = 0; colour < COLOUR_COUNT; colour++) {
+        early_screen()->colour = text_colour(COLOUR_BLACK, (enum colour)colour);
+        print("  ");
+    }
+    early_screen()->colour = colour_before;
+    println("sixteen backgrounds");
+    KTEST_EXPECT_EQ(test, video_row(23)[31].colour.code, 0xf0);
+    keeps_screen = true;
 }
 
 KTEST_ATTR(vga_text, graphics_modes_are_left_alone, .needs = KTEST_NEEDS_VGA);

@@ -353,7 +353,8 @@ KTEST(text_screen, larger_screen_takes_over_from_a_smaller_one)
     struct text_screen small = make_small();
     text_screen_write(&small, "zero\none\ntwo\nthree", 18);
     write("gone");
-    text_screen_take_over(&screen, &small);
+    screen.colour = text_colour(COLOUR_WHITE, COLOUR_RED);
+    text_screen_take_over(&screen, &small); // the colour, too
     expect_row(test, 21, "");
     expect_row(test, 22, "one");
     expect_row(test, 23, "two");

@@ -28,6 +28,13 @@ static inline uint8_t port_read8(uint16_t port)
     return value;
 }
 
+static inline uint32_t port_read32(uint16_t port)
+{
+    uint32_t value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
 // Reads size_bytes bytes from one port, one after the other.
 static inline void port_read8_string(uint16_t port, void *bytes_out, size_t size_bytes)
 {

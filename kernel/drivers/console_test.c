@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+//
+// A framebuffer as a loader would leave it, on a display adapter that is one. Each of these tests
+// has the machine to itself: its text mode is lost.
+#include "drivers/console.h"
+
+#include "boot/early_console.h"
+#include "debug/log.h"
+#include "drivers/bochs_display.h"
+#include "drivers/font.h"
+#include "ktest.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "mm/mmio.h"
+
+#define WIDTH 640
+#define HEIGHT 480
+#define ROWS (HEIGHT / FONT_HEIGHT)
+#define YELLOW 0xffff55
+
+static struct boot_framebuffer info;
+static volatile uint8_t *pixels;
+
+static void close(void *context)
+{
+    (void)context;
+    console_close_framebuffer();
+    mmio_unmap(pixels, (uint64_t)info.pitch_bytes * info.height);
+}
+
+static void open(struct ktest *test, uint16_t width, uint16_t height, uint16_t bits_per_pixel)
+{
+    volatile void *mapped = NULL;
+    KTEST_ASSERT_EQ(test, bochs_display_set_mode(width, height, bits_per_pixel, &info), OK);
+    uint64_t size_bytes = (uint64_t)info.pitch_bytes * info.height;
+    KTEST_ASSERT_EQ(test, mmio_map(info.address, size_bytes, &mapped), OK);
+    pixels = mapped;
+    KTEST_ASSERT_EQ(test, console_init_screen(&info), OK);
+    ktest_add_action(test, close, NULL);
+}
+
+static bool is_dark(size_t x, size_t y)
+{
+    size_t size_bytes = (info.bits_per_pixel + 7u) / 8;
+    const volatile uint8_t *at = pixels + y * info.pitch_bytes + x * size_bytes;
+    return at[0] == 0 && at[1] == 0; // yellow has green in both
+}
+
+static void expect_text(struct ktest *test, size_t row, const char *text)
+{
+    for (size_t column = 0; column < strlen(text); column++) {
+        for (size_t y = 0; y < FONT_HEIGHT; y++) {
+            for (size_t x = 0; x < FONT_WIDTH; x++) {
+                bool is_ink = (font_glyphs[(uint8_t)text[column]][y] >> (7 - x) & 1) != 0;
+                KTEST_ASSERT_EQ_MSG(test, is_dark(column * FONT_WIDTH + x, row * FONT_HEIGHT + y),
+                                    !is_ink, "column %zu, pixel %zu, %zu", column, x, y);
+            }
+        }
+    }
+}
+
+static const uint16_t depths[] = {16, 24, 32};
+
+KTEST_ATTR(console, framebuffer_takes_over_what_was_shown, .needs = KTEST_NEEDS_VGA,
+           .isolation = KTEST_ISOLATION_BOOT);
+KTEST_PARAM(console, framebuffer_takes_over_what_was_shown, depths, NULL)
+{
+    println("\nbefore");
+    open(test, WIDTH, HEIGHT, *param);
+    println("after");
+    expect_text(test, ROWS - 3, "before ");
+    expect_text(test, ROWS - 2, "after  ");
+    expect_text(test, 0, "       ");
+}
+
+// host_tests/test_console.py looks at what this one leaves on the screen.
+KTEST_ATTR(console, framebuffer_shows_every_character, .needs = KTEST_NEEDS_VGA,
+           .isolation = KTEST_ISOLATION_BOOT);
+KTEST(console, framebuffer_shows_every_character)
+{
+    char line[2] = "";
+    open(test, 1024, 768, 32);
+    for (unsigned code = 0x20; code < 0x80; code++) { // 0x7f is not printable
+        line[0] = (char)code;
+        print("%s%s", line, code % 32 == 31 ? "\n" : "");
+    }
+    println("1024 * 768 pixels, 32 bits each");
+    expect_text(test, 768 / FONT_HEIGHT - 3, "`abcdefghijklmnopqrstuvwxyz{|}~\xfe");
+}
+
+KTEST(console, framebuffers_that_cannot_be_are_refused)
+{
+    struct boot_framebuffer wrong = {
+        .address = {1 << 20}, // memory
+        .pitch_bytes = WIDTH * 4,
+        .width = WIDTH,
+        .height = HEIGHT,
+        .bits_per_pixel = 32,
+        .red = {16, 8},
+        .green = {8, 8},
+        .blue = {0, 8},
+    };
+    KTEST_EXPECT_EQ(test, console_init_screen(&wrong), EINVAL);
+    wrong.bits_per_pixel = 8;
+    KTEST_EXPECT_EQ(test, console_init_screen(&wrong), ENOTSUP);
+    wrong.bits_per_pixel = 32;
+    wrong.width = 32768; // its cells need more than a run of frames can be
+    wrong.height = 32768;
+    wrong.pitch_bytes = 4 * 32768;
+    KTEST_EXPECT_EQ(test, console_init_screen(&wrong), EINVAL);
+}
+
+// --- Cost ---------------------------------------------------------------------------------------
+
+KTEST_ATTR(console, framebuffer_line_of_24_characters, .needs = KTEST_NEEDS_VGA,
+           .isolation = KTEST_ISOLATION_BOOT);
+KTEST_BENCH(console, framebuffer_line_of_24_characters)
+{
+    unsigned number = 0;
+    open(test, 1024, 768, 32);
+    const struct writer *serial = console_serial();
+    KTEST_ASSERT_NOT_NULL(test, serial);
+    log_remove_console(serial);
+    while (ktest_bench_next(test)) {
+        println("abcdefghijklmnop%08u", number++); // a few characters differ from line to line
+    }
+    log_add_console(serial);
+}

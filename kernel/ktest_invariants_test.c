@@ -301,6 +301,7 @@ KTEST(invariants, lines_of_both_controllers_are_compared)
     KTEST_EXPECT_EQ(test, pic_read_masks(), 0xffff);
 }
 
+KTEST_ATTR(invariants, locks_are_released_and_named, .proves = "3.17");
 KTEST(invariants, locks_are_released_and_named)
 {
     static struct spinlock lock = SPINLOCK("left", LOCK_RANK_TEST);

@@ -74,6 +74,7 @@ KTEST(log, levels_are_parsed_by_name)
     KTEST_EXPECT_EQ(test, level, LOG_ERROR);
 }
 
+KTEST_ATTR(log, print_adds_nothing_and_println_a_newline, .proves = "3.18");
 KTEST(log, print_adds_nothing_and_println_a_newline)
 {
     print("%s", "a");
@@ -84,6 +85,7 @@ KTEST(log, print_adds_nothing_and_println_a_newline)
     KTEST_EXPECT_STREQ(test, text, "ab\n\n");
 }
 
+KTEST_ATTR(log, arguments_are_evaluated_once, .proves = "3.18");
 KTEST(log, arguments_are_evaluated_once)
 {
     int count = 0;
@@ -106,7 +108,7 @@ static void note_interrupts(void *context, const char *bytes, size_t size_bytes)
     was_seen = true;
 }
 
-KTEST_ATTR(log, consoles_are_written_with_interrupts_off, .proves = "4.3.3");
+KTEST_ATTR(log, consoles_are_written_with_interrupts_off, .proves = "3.25 7.4.2 7.4.4 4.3.3");
 KTEST(log, consoles_are_written_with_interrupts_off)
 {
     static const struct writer witness = {.write = note_interrupts};
@@ -182,7 +184,7 @@ KTEST(println, many)
     KTEST_EXPECT_EQ(test, (row - 23 * VGA_COLUMNS)[27].character, '6'); // line 176, the topmost
 }
 
-KTEST_ATTR(println, output, .needs = KTEST_NEEDS_VGA, .proves = "4.7.3");
+KTEST_ATTR(println, output, .needs = KTEST_NEEDS_VGA, .proves = "3.25 4.7.3");
 KTEST(println, output)
 {
     static const char line[] = "Some test string that fits on a single line";

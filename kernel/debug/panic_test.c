@@ -84,7 +84,7 @@ KTEST(panic, expected_panic)
 }
 
 KTEST_ATTR(panic, prints_message_place_and_backtrace, .outcome = KTEST_PANIC("6 of \"six\""),
-           .proves = "1.4");
+           .proves = "3.20 1.4");
 KTEST(panic, prints_message_place_and_backtrace)
 {
     KTEST_ARM(test);
@@ -147,8 +147,9 @@ KTEST(panic, page_fault_is_reported_in_words)
 
     panic_report_trap(log_emergency_writer(), &frame);
 
-    KTEST_EXPECT_TRUE(test, printed("\nEXCEPTION: page fault #PF: write to 0xdeadbeaf, which is not "
-                                    "mapped, error code 0x2\n"));
+    KTEST_EXPECT_TRUE(test,
+                      printed("\nEXCEPTION: page fault #PF: write to 0xdeadbeaf, which is not "
+                              "mapped, error code 0x2\n"));
     KTEST_EXPECT_TRUE(test, printed("  cr2 00000000deadbeaf  "));
     KTEST_EXPECT_TRUE(test, printed("  #0 0xffffffff8"));
     KTEST_EXPECT_TRUE(test, printed(" poke+0x"));
@@ -167,7 +168,7 @@ static void lock_while_locked(void *context, const char *bytes, size_t size_byte
 // The log's lock is held while a console is written. A panic there must neither wait for it nor
 // leave it held.
 KTEST_ATTR(panic, prints_the_locks_that_are_held,
-           .outcome = KTEST_PANIC("lock log is taken twice by the same CPU"));
+           .outcome = KTEST_PANIC("lock log is taken twice by the same CPU"), .proves = "7.4.6");
 KTEST(panic, prints_the_locks_that_are_held)
 {
     static const struct writer console = {.write = lock_while_locked};
@@ -191,7 +192,8 @@ static void panic_in_report(void *context, const char *bytes, size_t size_bytes)
 }
 
 // A console that breaks down during the report: the second panic says so and ends it.
-KTEST_ATTR(panic, within_a_panic_is_said_in_one_line, .outcome = KTEST_PANIC("second"));
+KTEST_ATTR(panic, within_a_panic_is_said_in_one_line, .outcome = KTEST_PANIC("second"),
+           .proves = "7.4.6");
 KTEST(panic, within_a_panic_is_said_in_one_line)
 {
     static const struct writer console = {.write = panic_in_report};

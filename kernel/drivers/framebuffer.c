@@ -97,46 +97,58 @@ static void make_tables(struct framebuffer *framebuffer, const struct boot_frame
 // --- Drawing ------------------------------------------------------------------------------------
 
 struct colours {
-    const struct eight_pixels *foreground;
-    const struct eight_pixels *background;
+    struct eight_pixels background;
+    struct eight_pixels turned; // the bits in which the foreground differs
 };
 
-// A cell from its upper left pixel on. With a constant for `word_count`, its inner loop is none.
-static inline void draw_lines(const struct framebuffer *framebuffer, volatile uint8_t *at,
-                              const uint8_t *lines, struct colours colours, size_t word_count)
+static inline void draw_word(volatile uint8_t *at, size_t i, const struct colours *colours,
+                             const struct eight_pixels *mask)
 {
-    for (size_t line = 0; line < FONT_HEIGHT; line++) {
-        const uint64_t *mask = framebuffer->masks[lines[line]].words;
-        for (size_t i = 0; i < word_count; i++) {
-            uint64_t background = colours.background->words[i];
-            uint64_t turned = (colours.foreground->words[i] ^ background) & mask[i];
-            ((volatile struct word *)at)[i].value = background ^ turned;
-        }
-        at += framebuffer->pitch_bytes;
+    ((volatile struct word *)at)[i].value = colours->background.words[i] ^
+                                            (colours->turned.words[i] & mask->words[i]);
+}
+
+// As many words as a pixel has bytes, and no loop: this is where the time goes.
+static inline void draw_line(volatile uint8_t *at, size_t word_count, const struct colours *colours,
+                             const struct eight_pixels *mask)
+{
+    switch (word_count) {
+    case 4:
+        draw_word(at, 3, colours, mask);
+        [[fallthrough]];
+    case 3:
+        draw_word(at, 2, colours, mask);
+        [[fallthrough]];
+    default:
+        draw_word(at, 1, colours, mask);
+        draw_word(at, 0, colours, mask);
     }
 }
 
-static void draw_cell(const struct framebuffer *framebuffer, size_t number, const uint8_t *lines)
+static struct colours colours_of(const struct framebuffer *framebuffer, struct text_colour colour)
+{
+    struct colours colours = {
+        .background = framebuffer->colours[text_background(colour)],
+        .turned = framebuffer->colours[text_foreground(colour)],
+    };
+    for (size_t i = 0; i < FRAMEBUFFER_BYTES_PER_PIXEL_MAX; i++) {
+        colours.turned.words[i] ^= colours.background.words[i];
+    }
+    return colours;
+}
+
+// The cell in its colours, with these lines for a glyph.
+static void draw_lines(const struct framebuffer *framebuffer, size_t number, const uint8_t *lines)
 {
     size_t row = number / framebuffer->column_count;
     size_t column = number % framebuffer->column_count;
+    size_t word_count = framebuffer->bytes_per_pixel;
+    struct colours colours = colours_of(framebuffer, framebuffer->shown[number].colour);
     volatile uint8_t *at = framebuffer->pixels + row * FONT_HEIGHT * framebuffer->pitch_bytes +
-                           column * FONT_WIDTH * framebuffer->bytes_per_pixel;
-    struct text_colour colour = framebuffer->shown[number].colour;
-    struct colours colours = {
-        .foreground = &framebuffer->colours[text_foreground(colour)],
-        .background = &framebuffer->colours[text_background(colour)],
-    };
-    switch (framebuffer->bytes_per_pixel) {
-    case 2:
-        draw_lines(framebuffer, at, lines, colours, 2);
-        break;
-    case 3:
-        draw_lines(framebuffer, at, lines, colours, 3);
-        break;
-    default:
-        draw_lines(framebuffer, at, lines, colours, 4);
-        break;
+                           column * FONT_WIDTH * word_count;
+    for (size_t line = 0; line < FONT_HEIGHT; line++) {
+        draw_line(at, word_count, &colours, &framebuffer->masks[lines[line]]);
+        at += framebuffer->pitch_bytes;
     }
 }
 
@@ -145,13 +157,13 @@ static void draw(const struct framebuffer *framebuffer, size_t number)
 {
     const uint8_t *glyph = font_glyphs[framebuffer->shown[number].character];
     if (number != framebuffer->cursor) {
-        draw_cell(framebuffer, number, glyph);
+        draw_lines(framebuffer, number, glyph);
         return;
     }
     uint8_t lines[FONT_HEIGHT];
     memcpy(lines, glyph, CURSOR_FIRST_LINE);
     memset(lines + CURSOR_FIRST_LINE, 0xff, FONT_HEIGHT - CURSOR_FIRST_LINE);
-    draw_cell(framebuffer, number, lines);
+    draw_lines(framebuffer, number, lines);
 }
 
 static void show_cell(const struct framebuffer *framebuffer, size_t number, struct text_cell cell)

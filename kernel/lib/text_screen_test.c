@@ -8,6 +8,7 @@
 
 #include "ktest.h"
 #include "lib/bits.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "lib/test_random.h"
 
@@ -18,6 +19,7 @@
 static struct text_cell video[ROWS][COLUMNS];
 static size_t cursor_row, cursor_column;
 static size_t shown_cells;
+static unsigned panics_in; // calls of `show`; 0: never
 
 static _Alignas(8) struct text_cell cells[ROWS * COLUMNS];
 static struct text_screen screen;
@@ -25,6 +27,9 @@ static struct text_screen screen;
 static void show(void *context, size_t first, const struct text_cell *shown, size_t count)
 {
     struct ktest *test = context;
+    if (panics_in > 0 && --panics_in == 0) {
+        panic("in the device");
+    }
     KTEST_ASSERT_GT(test, count, 0);
     KTEST_ASSERT_LE(test, first + count, screen.row_count * screen.column_count);
     for (size_t i = 0; i < count; i++) {
@@ -394,6 +399,21 @@ KTEST(text_screen, only_what_changes_is_shown)
     KTEST_EXPECT_EQ(test, shown_cells, 4 + ROWS * COLUMNS);
     write("ab\n\nc");
     KTEST_EXPECT_EQ(test, shown_cells, 4 + 3 * ROWS * COLUMNS + 1);
+}
+
+// The report of a panic is written to the same screen, wherever it was left.
+KTEST_ATTR(text_screen, panic_may_cut_in, .proves = "7.4.6");
+KTEST(text_screen, panic_may_cut_in)
+{
+    for (unsigned call = 1; call <= 3; call++) { // two for the new line, and one
+        make_screen(test, ROWS, COLUMNS);
+        panics_in = call;
+        KTEST_EXPECT_PANIC(test, "in the device", write("first\nsecond"));
+        panics_in = 0;
+        write("\nreport\nof it");
+        expect_row(test, 23, "report");
+        expect_row(test, 24, "of it");
+    }
 }
 
 // --- By chance, against a model that moves every cell ------------------------------------------

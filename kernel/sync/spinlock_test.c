@@ -17,6 +17,7 @@ static void exit(struct ktest *test)
 
 KTEST_SUITE(spinlock, .exit = exit);
 
+KTEST_ATTR(spinlock, lock_and_unlock_change_the_state, .proves = "3.16");
 KTEST(spinlock, lock_and_unlock_change_the_state)
 {
     KTEST_EXPECT_FALSE(test, spinlock_is_locked(&outer));
@@ -52,6 +53,7 @@ KTEST(spinlock, interrupts_that_were_off_stay_off)
     KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
 }
 
+KTEST_ATTR(spinlock, try_lock_fails_on_a_taken_lock_and_changes_nothing, .proves = "3.16");
 KTEST(spinlock, try_lock_fails_on_a_taken_lock_and_changes_nothing)
 {
     irq_state_t state = spinlock_lock(&outer);
@@ -72,6 +74,7 @@ KTEST(spinlock, try_lock_fails_on_a_taken_lock_and_changes_nothing)
     KTEST_EXPECT_TRUE(test, is_enabled_after);
 }
 
+KTEST_ATTR(spinlock, failed_try_lock_gives_interrupts_back, .proves = "3.16");
 KTEST(spinlock, failed_try_lock_gives_interrupts_back)
 {
     outer.is_locked = true; // as if another CPU held it
@@ -216,7 +219,7 @@ KTEST(spinlock, eight_are_held_and_no_more)
 }
 
 KTEST_ATTR(spinlock, taking_a_lock_twice_panics,
-           .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"));
+           .outcome = KTEST_PANIC("lock outer is taken twice by the same CPU"), .proves = "3.16");
 KTEST(spinlock, taking_a_lock_twice_panics)
 {
     (void)spinlock_lock(&outer);
@@ -225,7 +228,8 @@ KTEST(spinlock, taking_a_lock_twice_panics)
 }
 
 KTEST_ATTR(spinlock, taking_a_lower_rank_inside_panics,
-           .outcome = KTEST_PANIC("lock outer (rank 0) is taken inside of inner (rank 1)"));
+           .outcome = KTEST_PANIC("lock outer (rank 0) is taken inside of inner (rank 1)"),
+           .proves = "3.17");
 KTEST(spinlock, taking_a_lower_rank_inside_panics)
 {
     (void)spinlock_lock(&inner);
@@ -256,7 +260,8 @@ KTEST(spinlock, rank_counts_behind_a_lock_that_was_tried)
 }
 
 KTEST_ATTR(spinlock, unlocking_out_of_order_panics,
-           .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"));
+           .outcome = KTEST_PANIC("lock outer is given back, but inner is the last one taken"),
+           .proves = "3.17");
 KTEST(spinlock, unlocking_out_of_order_panics)
 {
     irq_state_t state = spinlock_lock(&outer);
@@ -266,7 +271,8 @@ KTEST(spinlock, unlocking_out_of_order_panics)
 }
 
 KTEST_ATTR(spinlock, unlocking_a_free_lock_panics,
-           .outcome = KTEST_PANIC("lock outer is given back, but none is the last one taken"));
+           .outcome = KTEST_PANIC("lock outer is given back, but none is the last one taken"),
+           .proves = "3.17");
 KTEST(spinlock, unlocking_a_free_lock_panics)
 {
     KTEST_ARM(test);

@@ -5,6 +5,7 @@
 #include "drivers/console.h"
 
 #include "arch/x86_64/step_counter.h"
+#include "boot/early_console.h"
 #include "debug/log.h"
 #include "drivers/bochs_display.h"
 #include "drivers/font.h"
@@ -78,6 +79,8 @@ KTEST_PARAM(console, framebuffer_takes_over_what_was_shown, depths, NULL)
     expect_text(test, ROWS - 3, "before ");
     expect_text(test, ROWS - 2, "after  ");
     expect_text(test, 0, "       ");
+    const struct text_screen *early = early_screen(); // nobody writes to it any more
+    KTEST_EXPECT_EQ(test, text_screen_cell(early, early->row_count - 2, 0).character, 'b');
 }
 
 // host_tests/test_console.py looks at what this one leaves on the screen.

@@ -194,6 +194,11 @@ KTEST(framebuffer, formats_are_checked)
         info.bits_per_pixel = depths[i];
         expect_measure(test, info, ENOTSUP);
     }
+    info.bits_per_pixel = 14; // with fields that fit
+    info.red = info.green = info.blue = (struct boot_colour_field){0, 4};
+    expect_measure(test, info, ENOTSUP);
+    info.bits_per_pixel = 15;
+    expect_measure(test, info, OK);
     const struct boot_colour_field fields[] = {{25, 8}, {0, 0}, {0, 9}, {255, 1}, {1, 255}};
     for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
         info = good;
@@ -225,6 +230,10 @@ KTEST(framebuffer, sizes_are_checked)
     info.height = 16;
     expect_measure(test, info, OK);
     info.height = 32769;
+    expect_measure(test, info, EINVAL);
+    info = good;
+    info.width = 32769;
+    info.pitch_bytes = 32769 * 4;
     expect_measure(test, info, EINVAL);
     info = good;
     info.width = 0x40000000; // times 4 is nothing in 32 bits

@@ -97,8 +97,7 @@ enum error vga_text_init(struct text_screen *screen)
     write_attribute_mode((uint8_t)(mode & ~MODE_BLINK));
     crt_write(CRT_CURSOR_START, CURSOR_FIRST_LINE);
     crt_write(CRT_CURSOR_END, CURSOR_LAST_LINE);
-    crt_write(CRT_CURSOR_HIGH, 0);
-    cursor_high = 0;
+    cursor_high = UINT8_MAX; // unknown: no cell is that far
     text_screen_set_device(screen, &device);
     return OK;
 }

@@ -55,6 +55,15 @@ enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t
                              is_known ? (enum memory_type)type : MEMORY_RESERVED);
 }
 
+void boot_info_set_acpi_pointer(struct boot_info *info, const void *bytes, size_t size_bytes)
+{
+    size_bytes = size_bytes < BOOT_ACPI_POINTER_MAX ? size_bytes : BOOT_ACPI_POINTER_MAX;
+    if (size_bytes > info->acpi_pointer_bytes) {
+        memcpy(info->acpi_pointer, bytes, size_bytes);
+        info->acpi_pointer_bytes = size_bytes;
+    }
+}
+
 void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t from_bytes)
 {
     size_t length = strnlen(from, from_bytes < to_bytes ? from_bytes : to_bytes - 1);

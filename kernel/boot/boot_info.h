@@ -54,6 +54,7 @@ struct boot_framebuffer {
 #define BOOT_REGIONS_MAX 128
 #define BOOT_COMMAND_LINE_MAX 2048 // bytes, with the terminating 0
 #define BOOT_LOADER_NAME_MAX 64
+#define BOOT_ACPI_POINTER_MAX 36 // bytes: ACPI 6.5, 5.2.5.3
 
 struct boot_info {
     enum boot_protocol protocol;
@@ -62,6 +63,8 @@ struct boot_info {
     struct memory_region regions[BOOT_REGIONS_MAX]; // the loader's, and what has to be kept out of
     size_t region_count;                            // them: neither sorted nor free of overlaps
     struct boot_framebuffer framebuffer;            // not checked but for its place in memory
+    uint8_t acpi_pointer[BOOT_ACPI_POINTER_MAX];    // a copy of ACPI's root pointer, unchecked
+    size_t acpi_pointer_bytes;                      // 0: the loader told of none
 };
 
 // Reads physical memory for the parsers: NULL if [address, address + size_bytes) can't be read.
@@ -80,6 +83,10 @@ enum error boot_info_add_region(struct boot_info *info, uint64_t start, uint64_t
 // boot_info_add_region.
 enum error boot_info_reserve(struct boot_info *info, uint64_t start, uint64_t size_bytes,
                              enum memory_type type);
+
+// Copies ACPI's root pointer, or as much of it as there is room for. If there are several, the
+// longest counts: that is the latest version.
+void boot_info_set_acpi_pointer(struct boot_info *info, const void *bytes, size_t size_bytes);
 
 // Copies a string that may lack its end, for the parsers. What is too long is cut off.
 void boot_info_copy_string(char *to, size_t to_bytes, const char *from, size_t from_bytes);

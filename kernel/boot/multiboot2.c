@@ -13,6 +13,8 @@ enum tag_type {
     TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
     TAG_FRAMEBUFFER = 8,
+    TAG_ACPI_POINTER_V1 = 14,
+    TAG_ACPI_POINTER_V2 = 15,
 };
 
 #define FRAMEBUFFER_RGB 1 // the others are palettes, and text mode
@@ -155,6 +157,10 @@ static enum error parse_tag(struct boot_info *info, const uint8_t *bytes, struct
         return parse_memory_map(info, bytes, tag.size_bytes);
     case TAG_FRAMEBUFFER:
         return parse_framebuffer(info, bytes, tag.size_bytes);
+    case TAG_ACPI_POINTER_V1:
+    case TAG_ACPI_POINTER_V2:
+        boot_info_set_acpi_pointer(info, text, text_bytes);
+        return OK;
     default:
         return OK; // loaders add tags as they like
     }

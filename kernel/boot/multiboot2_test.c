@@ -371,3 +371,48 @@ KTEST(multiboot2, framebuffer_that_makes_no_sense_is_refused)
         KTEST_EXPECT_EQ(test, parse(), EINVAL);
     }
 }
+
+static void put_acpi_pointer(uint32_t type, char filling, uint32_t size_bytes)
+{
+    put32(type);
+    put32(8 + size_bytes);
+    memset(bytes + used_bytes, filling, size_bytes);
+    used_bytes += size_bytes;
+    align();
+}
+
+static void expect_acpi_pointer(struct ktest *test, char filling, size_t size_bytes)
+{
+    put_memory_map();
+    put_end();
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_ASSERT_EQ(test, info.acpi_pointer_bytes, size_bytes);
+    for (size_t i = 0; i < size_bytes; i++) {
+        KTEST_ASSERT_EQ(test, info.acpi_pointer[i], (uint8_t)filling);
+    }
+}
+
+KTEST(multiboot2, later_acpi_pointer_counts)
+{
+    begin();
+    put_acpi_pointer(14, 'a', 20);
+    expect_acpi_pointer(test, 'a', 20);
+    begin();
+    put_acpi_pointer(14, 'a', 20);
+    put_acpi_pointer(15, 'b', 36);
+    expect_acpi_pointer(test, 'b', 36);
+    begin();
+    put_acpi_pointer(15, 'b', 36);
+    put_acpi_pointer(14, 'a', 20);
+    expect_acpi_pointer(test, 'b', 36);
+}
+
+KTEST(multiboot2, acpi_pointer_of_any_size_is_cut_to_its_room)
+{
+    begin();
+    put_acpi_pointer(15, 'b', 1000);
+    expect_acpi_pointer(test, 'b', BOOT_ACPI_POINTER_MAX);
+    begin();
+    put_acpi_pointer(15, 'b', 0);
+    expect_acpi_pointer(test, 'b', 0);
+}

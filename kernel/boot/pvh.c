@@ -35,6 +35,10 @@ struct module_entry {
     uint64_t reserved;
 };
 
+struct acpi_pointer {
+    uint8_t bytes[BOOT_ACPI_POINTER_MAX];
+};
+
 _Static_assert(sizeof(struct start_info) == 56);
 _Static_assert(sizeof(struct module_entry) == 32);
 _Static_assert(sizeof(struct memory_map_entry) == 24);
@@ -105,6 +109,17 @@ static enum error parse_modules(struct boot_info *info, boot_reader_t *read, uin
     return boot_info_reserve(info, address, size_bytes, MEMORY_BOOT_INFO);
 }
 
+// Without it the tables can still be found by a scan, so one out of reach is no error.
+static void parse_acpi_pointer(struct boot_info *info, boot_reader_t *read, uint64_t address)
+{
+    struct acpi_pointer pointer;
+    const void *bytes = address != 0 ? read(address, sizeof(pointer)) : NULL;
+    if (bytes != NULL) {
+        memcpy(&pointer, bytes, sizeof(pointer));
+        boot_info_set_acpi_pointer(info, &pointer, sizeof(pointer));
+    }
+}
+
 // What `start` points at; the structure itself is read and sound.
 static enum error parse_parts(struct boot_info *info, boot_reader_t *read,
                               const struct start_info *start)
@@ -120,6 +135,7 @@ static enum error parse_parts(struct boot_info *info, boot_reader_t *read,
     if (error != OK) {
         return error;
     }
+    parse_acpi_pointer(info, read, start->rsdp);
     return parse_modules(info, read, start->modules, start->module_count);
 }
 

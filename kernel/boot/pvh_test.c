@@ -19,6 +19,7 @@ static struct {
     struct {
         uint64_t start, size_bytes, command_line, reserved;
     } modules_at[2];
+    char acpi_pointer[40];
     char text[16];
 } image;
 
@@ -176,4 +177,24 @@ KTEST(pvh, command_line_without_an_end_is_refused)
     fill();
     memset(image.text, 'x', sizeof(image.text));
     KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(pvh, acpi_pointer_is_copied)
+{
+    fill();
+    image.rsdp = BASE + offsetof(typeof(image), acpi_pointer);
+    memcpy(image.acpi_pointer, "RSD PTR 0123456789012345678901234567", 36);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.acpi_pointer_bytes, 36);
+    KTEST_EXPECT_MEMEQ(test, info.acpi_pointer, image.acpi_pointer, 36);
+}
+
+KTEST(pvh, acpi_pointer_may_be_missing_or_out_of_reach)
+{
+    fill();
+    KTEST_EXPECT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.acpi_pointer_bytes, 0);
+    image.rsdp = BASE + sizeof(image) - 35;
+    KTEST_EXPECT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, info.acpi_pointer_bytes, 0);
 }

@@ -11,9 +11,11 @@
 #include "boot/early_console.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "drivers/acpi/acpi.h"
 #include "drivers/console.h"
 #include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
+#include "drivers/power.h"
 #include "irq/irq.h"
 #include "lib/assert.h"
 #include "mm/direct_map.h"
@@ -140,6 +142,8 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     frames_init();                         // all that is usable, to be taken and given back
     page_tables_init();                    // those that there are, and more from here on
     screen_init();                         // the framebuffer or the VGA, by its driver
+    acpi_init(&boot_info);                 // the firmware's tables, copied
+    power_init();                          // the way to switch off and to restart
     interrupts_init();                     // a handler for each line; none is open yet
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

@@ -199,7 +199,7 @@ static void check_all(struct ktest *test, const struct acpi_root *root, const ch
 }
 
 KTEST_ATTR(acpi_hostile, tables_of_any_bytes_are_refused_or_sound, .speed = KTEST_SPEED_SLOW,
-           .timeout_ms = 60000);
+           .timeout_ms = 60000, .proves = "7.7.2");
 KTEST(acpi_hostile, tables_of_any_bytes_are_refused_or_sound)
 {
     struct test_random random = {0xac91};

@@ -59,6 +59,7 @@ static void put_pc(void)
     PUT(4, 6, 0xff, 0, 0, 1);
 }
 
+KTEST_ATTR(acpi_madt, whole_table_is_read, .proves = "7.7.2");
 KTEST(acpi_madt, whole_table_is_read)
 {
     put_pc();

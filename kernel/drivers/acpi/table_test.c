@@ -222,6 +222,7 @@ KTEST(acpi_table, table_is_read_whole)
     KTEST_EXPECT_EQ(test, view.bytes[ACPI_HEADER_BYTES], 99);
 }
 
+KTEST_ATTR(acpi_table, table_with_any_byte_changed_is_refused, .proves = "7.7.2");
 KTEST(acpi_table, table_with_any_byte_changed_is_refused)
 {
     for (size_t i = 0; i <= ACPI_HEADER_BYTES; i++) {

@@ -12,12 +12,14 @@
 #include "debug/log.h"
 #include "debug/panic.h"
 #include "drivers/acpi/acpi.h"
+#include "drivers/apic.h"
 #include "drivers/console.h"
 #include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
 #include "drivers/power.h"
 #include "irq/irq.h"
 #include "lib/assert.h"
+#include "lib/string.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
 #include "mm/kernel_space.h"
@@ -83,13 +85,31 @@ static void page_tables_init(void)
     require(kernel_space_init(&kernel_frames), "the kernel's address space");
 }
 
+// The APICs, if the machine has them, the firmware tells where, and nobody wants the 8259s.
+static bool uses_apic(void)
+{
+    const char *wish = argument("irq");
+    if (wish != NULL && strcmp(wish, "pic") != 0 && strcmp(wish, "apic") != 0) {
+        log_warn("boot", "irq=%s: neither pic nor apic", wish);
+        wish = NULL;
+    }
+    enum error error = local_apic_init();
+    if (error == OK && (wish == NULL || strcmp(wish, "apic") == 0)) {
+        error = acpi_madt() != NULL ? apic_init(acpi_madt()) : ENODEV;
+        if (error == OK) {
+            return true;
+        }
+    }
+    if (error != OK && wish != NULL) {
+        log_warn("boot", "irq=%s: %s", wish, error_name(error));
+    }
+    return false;
+}
+
 static void interrupts_init(void)
 {
-    enum error error = local_apic_init();
-    if (error != OK) {
-        log_info("irq", "no local APIC: %s", error_name(error));
-    }
-    irq_init(&pic_chip);
+    irq_init(uses_apic() ? &apic_chip : &pic_chip);
+    log_info("irq", "lines by the %s", irq_chip()->name);
 }
 
 // Without a screen there is still the serial port.

@@ -4,7 +4,7 @@
 #include "drivers/io_apic.h"
 #include "drivers/local_apic.h"
 
-static struct io_apic io_apics[IO_APICS_MAX];
+static struct io_apic io_apics[ACPI_IO_APICS_MAX];
 static size_t io_apic_count;
 
 // Where the lines of ISA arrive; NULL: nowhere.
@@ -12,15 +12,6 @@ static struct {
     const struct io_apic *io_apic;
     uint32_t gsi;
 } places[IRQ_ISA_COUNT];
-
-struct apic_setup apic_setup_plain(void)
-{
-    struct apic_setup setup = {};
-    for (unsigned line = 0; line < IRQ_ISA_COUNT; line++) {
-        setup.lines[line].gsi = line;
-    }
-    return setup;
-}
 
 static const struct io_apic *find_io_apic(uint32_t gsi)
 {
@@ -33,47 +24,48 @@ static const struct io_apic *find_io_apic(uint32_t gsi)
 }
 
 // Whether the firmware has given this pin to another line: the 8259s' cascade has none of its own.
-static bool is_anothers(const struct apic_setup *setup, unsigned line)
+static bool is_anothers(const struct acpi_madt *madt, unsigned line)
 {
     for (unsigned other = 0; other < IRQ_ISA_COUNT; other++) {
-        if (other != line && setup->lines[other].gsi == setup->lines[line].gsi &&
-            setup->lines[line].gsi == line) {
+        if (other != line && madt->isa_lines[line].interrupt == line &&
+            madt->isa_lines[other].interrupt == line) {
             return true;
         }
     }
     return false;
 }
 
-static void route_lines(const struct apic_setup *setup)
+static void route_lines(const struct acpi_madt *madt)
 {
     for (unsigned line = 0; line < IRQ_ISA_COUNT; line++) {
-        uint32_t gsi = setup->lines[line].gsi;
+        const struct acpi_isa_line *isa = &madt->isa_lines[line];
+        uint32_t gsi = isa->interrupt;
         places[line].gsi = gsi;
-        places[line].io_apic = is_anothers(setup, line) ? NULL : find_io_apic(gsi);
+        places[line].io_apic = is_anothers(madt, line) ? NULL : find_io_apic(gsi);
         if (places[line].io_apic != NULL) {
             const struct io_apic_route route = {
                 .vector = (uint8_t)(IRQ_FIRST_VECTOR + line),
                 .apic_id = (uint8_t)local_apic_id(),
-                .is_level = setup->lines[line].is_level,
-                .is_low = setup->lines[line].is_low,
+                .is_level = isa->trigger == ACPI_LEVEL,
+                .is_low = isa->polarity == ACPI_ACTIVE_LOW,
             };
             io_apic_route(places[line].io_apic, gsi, route);
         }
     }
 }
 
-enum error apic_init(const struct apic_setup *setup)
+enum error apic_init(const struct acpi_madt *madt)
 {
     enum error error = OK;
-    for (size_t i = 0; error == OK && i < setup->io_apic_count; i++) {
-        error =
-            io_apic_init(&io_apics[i], setup->io_apics[i].address, setup->io_apics[i].first_gsi);
+    for (size_t i = 0; error == OK && i < madt->io_apic_count; i++) {
+        const struct acpi_io_apic *found = &madt->io_apics[i];
+        error = io_apic_init(&io_apics[i], found->address, found->first_interrupt);
         io_apic_count += error == OK;
     }
     if (error != OK) {
         return error;
     }
-    route_lines(setup);
+    route_lines(madt);
     if (places[IRQ_TIMER].io_apic == NULL || places[IRQ_KEYBOARD].io_apic == NULL) {
         return ENODEV;
     }

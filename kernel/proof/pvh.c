@@ -26,6 +26,12 @@ static enum error parse_memory_map(struct boot_info *info, boot_reader_t *reader
 static enum error parse_modules(struct boot_info *info, boot_reader_t *reader, uint64_t address,
                                 uint32_t count);
 
+/*@ requires \valid(info) && sound_info(info);
+    assigns *info;
+    ensures sound_info(info);
+*/
+static void parse_acpi_pointer(struct boot_info *info, boot_reader_t *reader, uint64_t address);
+
 /*@ requires \valid(info) && sound_info(info) && \valid_read(start) && \separated(info, start);
     assigns *info;
     ensures sound_info(info);

@@ -4,12 +4,12 @@
 // the I/O APIC's pin to the CPU.
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
-#include "arch/x86_64/port.h"
 #include "arch/x86_64/trap.h"
 #include "drivers/apic.h"
 #include "drivers/io_apic.h"
 #include "drivers/local_apic.h"
 #include "drivers/nmi_timer.h"
+#include "drivers/pit_8254.h"
 #include "ktest.h"
 #include "mm/mmio.h"
 
@@ -118,10 +118,8 @@ KTEST_ATTR(apic, interrupt_comes_again_once_it_is_ended, .needs = KTEST_NEEDS_AP
            .proves = "7.7.1");
 KTEST(apic, interrupt_comes_again_once_it_is_ended)
 {
-    nmi_timer_stop();        // the tests' watchdog has the same timer
-    port_write8(0x43, 0x34); // channel 0, rate generator
-    port_write8(0x40, 0);
-    port_write8(0x40, 4);
+    nmi_timer_stop(); // the tests' watchdog has the same timer
+    pit_start_rate(1024);
     trap_handler_t *before = trap_set_handler(VECTOR, on_tick);
     find(test);
     io_apic_route(&io_apic, TIMER_PIN,

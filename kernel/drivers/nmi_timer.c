@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Mode 0 of the timer: its output goes high when the count is over and stays so until it is set
-// again, which makes a lost NMI visible and a stray one too. Sources: Intel 8254 data sheet
-// (control word, read-back command); Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data,
-// redirection); Intel SDM vol. 3,
-// 11.5.1 (LINT1).
+// The timer's line stays up when the count is over, until it is set again, which makes a lost NMI
+// visible and a stray one too. Sources: Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data,
+// redirection); Intel SDM vol. 3, 11.5.1 (LINT1).
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
-#include "arch/x86_64/port.h"
+#include "drivers/pit_8254.h"
 #include "lib/bits.h"
 
-enum pit_port {
-    PIT_CHANNEL0 = 0x40,
-    PIT_CONTROL = 0x43,
-};
-
-#define PIT_HZ 1193182
-_Static_assert(PIT_HZ / 1000 * NMI_TIMER_MAX_MS <= UINT16_MAX);
-#define CONTROL_CHANNEL0_MODE0 0x30 // both bytes of the count, low one first
-#define READ_BACK_STATUS_CHANNEL0 0xe2
-#define STATUS_OUTPUT BIT(7)
+_Static_assert(PIT_HZ / 1000 * NMI_TIMER_MAX_MS <= PIT_TICKS_MAX);
 
 #define LOCAL_APIC_PHYS 0xfee00000
 #define IO_APIC_PHYS 0xfec00000 // where chipsets put the first one
@@ -55,17 +44,30 @@ static volatile uint32_t *io_apic(uint32_t offset)
     return phys_to_direct((phys_addr_t){IO_APIC_PHYS + offset});
 }
 
+// Who was interrupted may have selected a register, and not reached it yet.
 static void io_apic_write(enum io_apic_register index, uint32_t value)
 {
+    uint32_t selected = *io_apic(0x00);
     *io_apic(0x00) = index;
     *io_apic(0x10) = value;
+    *io_apic(0x00) = selected;
 }
 
 static uint32_t io_apic_read(enum io_apic_register index)
 {
+    uint32_t selected = *io_apic(0x00);
     *io_apic(0x00) = index;
-    return *io_apic(0x10);
+    uint32_t value = *io_apic(0x10);
+    *io_apic(0x00) = selected;
+    return value;
 }
+
+// The pin's entry as the I/O APIC's owner has left it, as long as it is ours.
+static struct {
+    bool is_ours;
+    uint32_t low;
+    uint32_t high;
+} pin;
 
 void nmi_accept_from_outside(void)
 {
@@ -82,22 +84,29 @@ bool nmi_timer_exists(void)
 
 void nmi_timer_start(uint32_t ms)
 {
-    uint32_t count = PIT_HZ / 1000 * ms;
-    port_write8(PIT_CONTROL, CONTROL_CHANNEL0_MODE0);
-    port_write8(PIT_CHANNEL0, (uint8_t)count);
-    port_write8(PIT_CHANNEL0, (uint8_t)(count >> 8));
+    if (!pin.is_ours) {
+        pin.low = io_apic_read(IO_APIC_TIMER_LOW);
+        pin.high = io_apic_read(IO_APIC_TIMER_HIGH);
+        pin.is_ours = true;
+    }
+    pit_start_once(PIT_HZ / 1000 * ms);
     uint64_t apic_id = FIELD_GET(CPUID_1_EBX_APIC_ID, cpuid(1, 0).ebx);
     io_apic_write(IO_APIC_TIMER_HIGH, (uint32_t)FIELD_PREP(REDIRECTION_DESTINATION, apic_id));
     io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)DELIVERY_NMI);
 }
 
+// Masked first: an NMI in between may set it once more.
 void nmi_timer_stop(void)
 {
-    io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(DELIVERY_NMI | REDIRECTION_MASKED));
+    if (pin.is_ours) {
+        io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(DELIVERY_NMI | REDIRECTION_MASKED));
+        io_apic_write(IO_APIC_TIMER_HIGH, pin.high);
+        io_apic_write(IO_APIC_TIMER_LOW, pin.low);
+        pin.is_ours = false;
+    }
 }
 
 bool nmi_timer_has_expired(void)
 {
-    port_write8(PIT_CONTROL, READ_BACK_STATUS_CHANNEL0);
-    return (port_read8(PIT_CHANNEL0) & STATUS_OUTPUT) != 0;
+    return pit_line_is_up();
 }

@@ -16,10 +16,11 @@ void nmi_accept_from_outside(void);
 // Whether this machine has an I/O APIC where PCs have it.
 bool nmi_timer_exists(void);
 
-// Sets the timer, whatever state it and the I/O APIC are in. At most NMI_TIMER_MAX_MS.
+// Sets the timer, whatever state it and the I/O APIC are in, and takes the I/O APIC's pin of it. At
+// most NMI_TIMER_MAX_MS.
 void nmi_timer_start(uint32_t ms);
 
-// No NMI comes from it after this.
+// No NMI comes from it after this; the I/O APIC's pin is as it was before nmi_timer_start.
 void nmi_timer_stop(void);
 
 // In an NMI handler: whether the timer has run out. If it has not, the NMI is somebody else's.

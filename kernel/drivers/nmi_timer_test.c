@@ -2,6 +2,7 @@
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
 #include "arch/x86_64/port.h"
 #include "arch/x86_64/trap.h"
 #include "ktest.h"
@@ -129,4 +130,56 @@ KTEST(nmi_timer, counts_from_no_more_than_its_milliseconds)
         KTEST_EXPECT_LE(test, count, 1193182 / 100);
     }
     KTEST_EXPECT_LE(test, nmis(), 1);
+}
+
+static uint64_t pin_entry(void)
+{
+    volatile uint32_t *registers = phys_to_direct((phys_addr_t){0xfec00000});
+    registers[0] = 0x14;
+    uint64_t low = registers[4];
+    registers[0] = 0x15;
+    return (uint64_t)registers[4] << 32 | low;
+}
+
+static void set_pin_entry(uint64_t entry)
+{
+    volatile uint32_t *registers = phys_to_direct((phys_addr_t){0xfec00000});
+    registers[0] = 0x14;
+    registers[4] = (uint32_t)entry;
+    registers[0] = 0x15;
+    registers[4] = (uint32_t)(entry >> 32);
+}
+
+// The pin is the kernel's timer line, where it uses the I/O APIC.
+KTEST_ATTR(nmi_timer, gives_its_pin_back, .needs = KTEST_NEEDS_APIC);
+KTEST(nmi_timer, gives_its_pin_back)
+{
+    nmi_timer_stop(); // the watchdog: it has been set again since
+    uint64_t before = pin_entry();
+    set_pin_entry(0x0700000000010020); // masked, vector 32, another CPU
+    nmi_timer_start(10);
+    nmi_timer_start(10);
+    uint64_t taken = pin_entry();
+    nmi_timer_stop();
+    uint64_t back = pin_entry();
+    nmi_timer_stop();
+    uint64_t still = pin_entry();
+    set_pin_entry(before);
+    KTEST_EXPECT_EQ(test, taken & 0xff000000000107ff, 0x400);
+    KTEST_EXPECT_EQ(test, back, 0x0700000000010020);
+    KTEST_EXPECT_EQ(test, still, back);
+}
+
+// It came while somebody was about to reach another of the I/O APIC's registers.
+KTEST_ATTR(nmi_timer, leaves_the_selected_register_selected, .needs = KTEST_NEEDS_APIC);
+KTEST(nmi_timer, leaves_the_selected_register_selected)
+{
+    volatile uint32_t *registers = phys_to_direct((phys_addr_t){0xfec00000});
+    registers[0] = 0x01;
+    nmi_timer_start(10);
+    uint32_t when_started = registers[0];
+    nmi_timer_stop();
+    uint32_t when_stopped = registers[0];
+    KTEST_EXPECT_EQ(test, when_started, 1);
+    KTEST_EXPECT_EQ(test, when_stopped, 1);
 }

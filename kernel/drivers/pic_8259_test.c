@@ -6,6 +6,7 @@
 #include "arch/x86_64/port.h"
 #include "arch/x86_64/trap.h"
 #include "drivers/nmi_timer.h"
+#include "drivers/pit_8254.h"
 #include "ktest.h"
 
 KTEST(pic, all_lines_are_masked)
@@ -50,8 +51,6 @@ KTEST(pic, masked_lines_stay_quiet_with_interrupts_on)
 #define PIC1_DATA 0x21
 #define PIC2_DATA 0xa1
 #define END_OF_INTERRUPT 0x20
-#define PIT_COMMAND 0x43
-#define PIT_CHANNEL_0 0x40
 #define WAIT_MAX 50000000
 
 #define TIMER_VECTOR ((struct plain_vector){IRQ_FIRST_VECTOR})
@@ -75,10 +74,8 @@ KTEST(pic, timer_arrives_at_its_vector)
     interrupts_seen = 0;
     last_vector = 0;
     uint32_t wire = set_virtual_wire(WIRE_OPEN);
-    nmi_timer_stop();               // the tests' watchdog has the same timer
-    port_write8(PIT_COMMAND, 0x34); // channel 0, rate generator
-    port_write8(PIT_CHANNEL_0, 0);
-    port_write8(PIT_CHANNEL_0, 4);
+    nmi_timer_stop(); // the tests' watchdog has the same timer
+    pit_start_rate(1024);
     port_write8(PIC1_DATA, 0xfe);
     uint16_t masks = pic_read_masks();
     cpu_enable_interrupts();
@@ -158,9 +155,7 @@ static void take(struct ktest *test, uint16_t command, unsigned line)
 static void take_timer(struct ktest *test)
 {
     nmi_timer_stop(); // the tests' watchdog has the same timer
-    port_write8(PIT_COMMAND, 0x34);
-    port_write8(PIT_CHANNEL_0, 0);
-    port_write8(PIT_CHANNEL_0, 4);
+    pit_start_rate(1024);
     pic_chip.unmask(IRQ_TIMER);
     take(test, PIC1_COMMAND, IRQ_TIMER);
     pic_chip.mask(IRQ_TIMER);

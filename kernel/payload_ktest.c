@@ -30,7 +30,7 @@
 #define DEBUG_EXIT_PORT 0xf4
 
 #define STATE_REGISTERS 18
-#define OPCODE_HLT 0xf4
+static const uint8_t cli_hlt[] = {0xfa, 0xf4};
 #define CONSOLE_BYTES 512
 
 static struct uart com2;
@@ -302,12 +302,15 @@ void ktest_port_watchdog_stop(void)
 }
 
 // With interrupts off nothing but our NMI ends a halt, and without it the test would sleep for ever:
-// it goes on sleeping until its time is up.
+// it goes on sleeping until its time is up. Many an instruction ends with the byte of `hlt`, and a
+// halt in its place would be a hang of our own making; none here ends with those of both.
 static void halt_again(struct trap_frame *frame)
 {
-    bool is_code = frame->rip > (uint64_t)text_start && frame->rip < (uint64_t)text_end;
-    if (is_code && (frame->rflags & RFLAGS_IF) == 0 && ((uint8_t *)frame->rip)[-1] == OPCODE_HLT) {
-        frame->rip--;
+    uint64_t start = frame->rip - sizeof(cli_hlt);
+    bool is_code = start >= (uint64_t)text_start && frame->rip < (uint64_t)text_end;
+    if (is_code && (frame->rflags & RFLAGS_IF) == 0 &&
+        memcmp((const void *)start, cli_hlt, sizeof(cli_hlt)) == 0) {
+        frame->rip = start;
     }
 }
 

@@ -55,6 +55,22 @@ KTEST(watchdog, waits_in_steps_and_then_a_little_longer)
     expire();
 }
 
+// `mov %rsi, %r12` ends with the byte of `hlt`. A halt in its middle would last until the time is up.
+KTEST_ATTR(watchdog, takes_no_end_of_an_instruction_for_a_halt, .timeout_ms = 1000);
+KTEST(watchdog, takes_no_end_of_an_instruction_for_a_halt)
+{
+    cpu_disable_interrupts();
+    for (int tick = 0; tick < 5; tick++) {
+        uint64_t count = 1'000'000;
+        nmi_timer_start(1); // the watchdog goes on from there
+        __asm__ volatile("jmp 2f; 1: mov %%rsi, %%r12; 2: dec %0; jnz 2b"
+                         : "+r"(count)
+                         :
+                         : "r12", "cc");
+    }
+    KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
+}
+
 static uint64_t no_cycles(void)
 {
     return 0;

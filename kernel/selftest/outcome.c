@@ -363,8 +363,7 @@ KTEST(opposite, known_bug_that_asserts_nothing)
 KTEST_ATTR(opposite, halt_that_only_the_watchdog_ends, .timeout_ms = 150);
 KTEST(opposite, halt_that_only_the_watchdog_ends)
 {
-    cpu_disable_interrupts();
-    __asm__ volatile("hlt");
+    __asm__ volatile("cli; hlt");
     KTEST_EXPECT_TRUE(test, true);
 }
 

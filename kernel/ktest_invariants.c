@@ -17,6 +17,7 @@
 #include "mm/frame.h"
 #include "mm/kernel_space.h"
 #include "sync/spinlock.h"
+#include "time/timer.h"
 
 // --- Registers ----------------------------------------------------------------------------------
 
@@ -368,6 +369,33 @@ static const struct ktest_invariant held_locks = {
     .check = check_locks,
 };
 
+// --- Timers -------------------------------------------------------------------------------------
+
+static size_t saved_timer_count;
+
+static void save_timers(void)
+{
+    saved_timer_count = timer_statistics_read().queued_count;
+}
+
+// A test's timers are gone with its stack: whether those that are left are the kernel's nobody knows.
+static enum ktest_invariant_state check_timers(char *difference_out, size_t size_bytes)
+{
+    size_t count = timer_statistics_read().queued_count;
+    if (count == saved_timer_count) {
+        return KTEST_INTACT;
+    }
+    format_buffer(difference_out, size_bytes, "%zu queued, were %zu", count, saved_timer_count);
+    timer_abandon();
+    return saved_timer_count == 0 ? KTEST_RESTORED : KTEST_DAMAGED;
+}
+
+static const struct ktest_invariant queued_timers = {
+    .name = "timers",
+    .save = save_timers,
+    .check = check_timers,
+};
+
 // --- Frames, and what is mapped -----------------------------------------------------------------
 
 static uint32_t frames_mark;
@@ -475,6 +503,6 @@ static const struct ktest_invariant taken_frames = {
 };
 
 const struct ktest_invariant *const kernel_invariants[] = {
-    &gdt_descriptors, &tss_fields, &cpu_registers, &idt_gates, &trap_handler_table,
-    &irq_masks,       &held_locks, &taken_frames,  NULL,
+    &gdt_descriptors, &tss_fields, &cpu_registers, &idt_gates,    &trap_handler_table,
+    &queued_timers,   &irq_masks,  &held_locks,    &taken_frames, NULL,
 };

@@ -18,6 +18,7 @@
 #include "mm/frame.h"
 #include "mm/kernel_stack.h"
 #include "sync/spinlock.h"
+#include "time/timer.h"
 
 static char difference[KTEST_TEXT_MAX];
 
@@ -299,6 +300,28 @@ KTEST(invariants, lines_of_both_controllers_are_compared)
     pic_write_masks(0x7fff);
     KTEST_EXPECT_EQ(test, check("interrupt lines"), KTEST_RESTORED);
     KTEST_EXPECT_EQ(test, pic_read_masks(), 0xffff);
+}
+
+static void do_nothing(struct timer *timer)
+{
+    (void)timer;
+}
+
+KTEST(invariants, queued_timer_is_noticed_and_forgotten)
+{
+    struct timer timer = {.function = do_nothing};
+    timer_add(&timer, UINT64_MAX);
+    KTEST_EXPECT_EQ(test, check("timers"), KTEST_RESTORED);
+    KTEST_EXPECT_STREQ(test, difference, "1 queued, were 0");
+    KTEST_EXPECT_EQ(test, check("timers"), KTEST_INTACT);
+    KTEST_EXPECT_EQ(test, check("interrupt lines"), KTEST_INTACT);
+
+    timer.is_queued = false;
+    timer_add(&timer, UINT64_MAX);
+    save("timers");
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+    KTEST_EXPECT_EQ(test, check("timers"), KTEST_DAMAGED); // the kernel's own is missing
+    save("timers");
 }
 
 KTEST_ATTR(invariants, locks_are_released_and_named, .proves = "3.17");

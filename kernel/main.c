@@ -13,9 +13,11 @@
 #include "debug/panic.h"
 #include "drivers/acpi/acpi.h"
 #include "drivers/apic.h"
+#include "drivers/apic_timer.h"
 #include "drivers/console.h"
 #include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
+#include "drivers/pit_8254.h"
 #include "drivers/power.h"
 #include "irq/irq.h"
 #include "lib/assert.h"
@@ -25,6 +27,8 @@
 #include "mm/kernel_space.h"
 #include "mm/memory_map.h"
 #include "payload.h"
+#include "time/clock.h"
+#include "time/timer.h"
 
 // entry.asm's only call.
 [[gnu::noreturn]] void kernel_main(uint32_t protocol, phys_addr_t information);
@@ -121,6 +125,23 @@ static void screen_init(void)
     }
 }
 
+// Without a clock the kernel goes on, but nothing in it can wait.
+static void time_init(void)
+{
+    enum error error = clock_init(&pit_reference);
+    if (error != OK) {
+        log_error("time", "no clock: %s", error_name(error));
+        return;
+    }
+    const struct clock_event *event = &pit_event;
+    if (irq_chip()->has_line(IRQ_LOCAL_TIMER) && apic_timer_init() == OK) {
+        event = apic_timer_event;
+    }
+    require(timer_use(event, IRQ_PLAIN), "the timers");
+    log_info("time", "clock of %lu Hz%s, timers by %s", clock_hz(),
+             clock_is_steady() ? "" : " (the CPU does not call it steady)", event->name);
+}
+
 static void log_level_init(void)
 {
     enum log_level level = LOG_INFO;
@@ -165,5 +186,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     acpi_init(&boot_info);                 // the firmware's tables, copied
     power_init();                          // the way to switch off and to restart
     interrupts_init();                     // a handler for each line; none is open yet
+    time_init();                           // the clock, and the device that wakes timers
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel without its tests: nothing to do yet but to sleep.
+// The kernel without its tests: nothing to do yet but to sleep, and to serve what
+// interrupts it.
 #include "payload.h"
 
 #include "arch/x86_64/cpu.h"
@@ -10,5 +11,7 @@ void payload_run(const struct boot_info *boot)
 {
     (void)boot;
     println("It did not crash!");
-    cpu_halt_forever();
+    for (;;) {
+        cpu_wait_for_interrupt();
+    }
 }

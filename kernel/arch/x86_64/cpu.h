@@ -95,6 +95,14 @@ static inline void cpu_enable_interrupts(void)
     __asm__ volatile("sti" : : : "memory");
 }
 
+// Turns interrupts on and halts until one has been served. None comes between the two: `sti` lets
+// the next instruction pass first (Intel SDM vol. 2, STI), so what made the caller wait may be looked
+// at with interrupts off before, and no wake-up is lost.
+static inline void cpu_wait_for_interrupt(void)
+{
+    __asm__ volatile("sti; hlt" : : : "memory");
+}
+
 // Drops what the TLB holds of the page at this address, global or not, and every cached entry that
 // refers to a table (Intel SDM vol. 3, 4.10.4.1).
 static inline void cpu_invalidate_page(uint64_t address)

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+//
+// What goes wrong with timers in kernels that are learned on, shown to go right: handlers that print,
+// ends of interrupts that are forgotten, more interrupts than the CPU can serve.
+#include "arch/x86_64/cpu.h"
+#include "debug/log.h"
+#include "drivers/nmi_timer.h"
+#include "drivers/pit_8254.h"
+#include "ktest.h"
+#include "lib/string.h"
+#include "lib/test_random.h"
+#include "time/sleep.h"
+#include "time/timer.h"
+
+static struct {
+    uint64_t dots;
+    uint64_t dashes;
+    const char *line; // that is looked for in what is printed
+    size_t matched;
+    uint64_t lines;
+} printed;
+
+static void listen(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    for (size_t i = 0; i < size_bytes; i++) {
+        printed.dots += bytes[i] == '.';
+        printed.dashes += bytes[i] == '-';
+        if (printed.line == NULL) {
+            continue;
+        }
+        printed.matched = bytes[i] == printed.line[printed.matched] ? printed.matched + 1
+                                                                    : bytes[i] == printed.line[0];
+        if (printed.line[printed.matched] == 0) {
+            printed.lines++;
+            printed.matched = 0;
+        }
+    }
+}
+
+static const struct writer listener = {.write = listen};
+
+static const struct clock_event *event_before;
+
+static void put_back(void *unused)
+{
+    (void)unused;
+    log_remove_console(&listener);
+    timer_abandon();
+    if (timer_use(event_before, IRQ_PLAIN) != OK) {
+        log_error("test", "the timers' device can't be had again");
+    }
+}
+
+// The kernel's device, by whatever controller, with functions that may print.
+static void init(struct ktest *test)
+{
+    const struct clock_event *event = timer_event();
+    KTEST_ASSERT_NOT_NULL(test, event);
+    printed = (typeof(printed)){0};
+    event_before = event;
+    ktest_add_action(test, put_back, NULL);
+    log_add_console(&listener);
+    KTEST_ASSERT_EQ(test, timer_use(event, IRQ_MAY_LOCK), OK);
+}
+
+KTEST_SUITE(timer_demonstration, .init = init);
+
+static uint64_t period_ns;
+
+// The tests' watchdog may have the same device, and is set anew for each test's body.
+static void stop_watchdog(void)
+{
+    if (timer_event()->line == IRQ_TIMER) {
+        nmi_timer_stop();
+    }
+}
+
+static void print_dot(struct timer *timer)
+{
+    print(".");
+    timer_add(timer, timer->deadline_ns + period_ns);
+}
+
+static uint64_t count_of(const uint64_t *counter)
+{
+    return *(const volatile uint64_t *)counter;
+}
+
+static void wait_for_dots(uint64_t count)
+{
+    while (count_of(&printed.dots) < count) {
+        cpu_wait_for_interrupt();
+        cpu_disable_interrupts();
+    }
+}
+
+KTEST_ATTR(timer_demonstration, prints_a_dot_for_each_tick, .proves = "7.3.1");
+KTEST(timer_demonstration, prints_a_dot_for_each_tick)
+{
+    struct timer timer = {.function = print_dot};
+    stop_watchdog();
+    uint64_t start = clock_monotonic_ns();
+    uint64_t called = timer_statistics_read().called;
+    period_ns = 5 * NS_PER_MS;
+    timer_add(&timer, start + period_ns);
+    wait_for_dots(20);
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+    print("\n");
+    KTEST_EXPECT_GE(test, clock_monotonic_ns() - start, 20 * period_ns);
+    KTEST_EXPECT_EQ(test, printed.dots, timer_statistics_read().called - called);
+}
+
+static unsigned forgotten;
+
+static void forget_the_end(unsigned line)
+{
+    (void)line;
+    forgotten++;
+}
+
+// Behind the stub.
+static void end_at_last(void *line)
+{
+    irq_chip()->end((unsigned)(uintptr_t)line);
+}
+
+// The controller waits for the end of the first, and lets no other through.
+KTEST_ATTR(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through, .proves = "7.3.1");
+KTEST(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through)
+{
+    struct timer timer = {.function = print_dot};
+    stop_watchdog();
+    period_ns = NS_PER_MS;
+    forgotten = 0;
+    timer_add(&timer, clock_monotonic_ns() + period_ns);
+    wait_for_dots(1); // an interrupt from before may have been left
+    printed.dots = 0;
+    ktest_add_action(test, end_at_last, (void *)(uintptr_t)timer_event()->line);
+    ktest_stub(test, (uintptr_t)irq_chip()->end, (uintptr_t)forget_the_end);
+    cpu_enable_interrupts();
+    uint64_t start = clock_monotonic_ns();
+    while (clock_monotonic_ns() - start < 20 * period_ns) {
+        cpu_relax();
+    }
+    cpu_disable_interrupts();
+    uint64_t dots = printed.dots;
+    print("\n");
+    KTEST_EXPECT_EQ(test, dots, 1);
+    KTEST_EXPECT_EQ(test, forgotten, 1);
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+}
+
+// The interrupted code may hold the console's lock: with interrupts on in between, the handler would
+// wait for it for ever.
+KTEST_ATTR(timer_demonstration, both_print_and_both_go_on, .proves = "7.4.1");
+KTEST(timer_demonstration, both_print_and_both_go_on)
+{
+    struct timer timer = {.function = print_dot};
+    stop_watchdog();
+    period_ns = 100 * NS_PER_US;
+    timer_add(&timer, clock_monotonic_ns() + period_ns);
+    cpu_enable_interrupts();
+    while (count_of(&printed.dots) < 100 || count_of(&printed.dashes) < 100) {
+        print("-");
+    }
+    cpu_disable_interrupts();
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+    print("\n");
+}
+
+// Each line comes in one piece, whatever the handler prints meanwhile.
+KTEST_ATTR(timer_demonstration, thousand_lines_under_a_timer_of_1_khz, .proves = "7.4.3 7.4.4");
+KTEST(timer_demonstration, thousand_lines_under_a_timer_of_1_khz)
+{
+    struct timer timer = {.function = print_dot};
+    stop_watchdog();
+    unsigned rounds = 0;
+    printed.line = "Some test string that fits on a single line\n";
+    period_ns = NS_PER_MS;
+    timer_add(&timer, clock_monotonic_ns() + period_ns);
+    cpu_enable_interrupts();
+    for (; rounds < 1000 || count_of(&printed.dots) < 20; rounds++) {
+        println("Some test string that %s on a single %s", "fits", "line");
+    }
+    cpu_disable_interrupts();
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+    KTEST_EXPECT_EQ(test, printed.lines, rounds);
+}
+
+// --- A storm ------------------------------------------------------------------------------------
+
+static uint64_t ticks;
+
+static void count_tick(void *unused)
+{
+    (void)unused;
+    ticks++;
+}
+
+static void give_line_back(void *unused)
+{
+    (void)unused;
+    irq_unregister(IRQ_TIMER);
+}
+
+static struct irq_statistics line_statistics(void)
+{
+    struct irq_statistics result = {0};
+    (void)!irq_statistics_read(IRQ_TIMER, &result);
+    return result;
+}
+
+// 596,591 interrupts a second. The controller keeps one while another is served, and what comes then
+// it drops: that is counted. Whatever reached the CPU reached the handler. 20 ms, or test.scale times
+// that.
+KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
+           .timeout_ms = 120'000, .proves = "7.8.5");
+KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
+{
+    uint64_t length_ns = 20 * NS_PER_MS * test_scale();
+    nmi_timer_stop();
+    KTEST_ASSERT_EQ(test, timer_use(NULL, IRQ_PLAIN), OK);
+    KTEST_ASSERT_EQ(test, irq_register(IRQ_TIMER, "storm", IRQ_PLAIN, count_tick, NULL), OK);
+    ktest_add_action(test, give_line_back, NULL);
+    struct irq_statistics before = line_statistics();
+    uint64_t rounds = 0;
+    ticks = 0;
+    pit_start_rate(PIT_RATE_TICKS_MIN);
+    irq_unmask(IRQ_TIMER);
+    uint64_t start = clock_monotonic_ns();
+    cpu_enable_interrupts();
+    while (clock_monotonic_ns() - start < length_ns) {
+        rounds++;
+    }
+    cpu_disable_interrupts();
+    uint64_t sent = (clock_monotonic_ns() - start) * PIT_HZ / NS_PER_SECOND / PIT_RATE_TICKS_MIN;
+    irq_mask(IRQ_TIMER);
+    pit_start_once(PIT_TICKS_MAX);
+    struct irq_statistics after = line_statistics();
+    println("storm: %lu of %lu interrupts in %lu us, %lu dropped, %lu rounds beside it", ticks,
+            sent, length_ns / NS_PER_US, sent > ticks ? sent - ticks : 0, rounds);
+    KTEST_EXPECT_GT(test, ticks, 0);
+    KTEST_EXPECT_LE(test, ticks, sent + sent / 100 + 2);
+    KTEST_EXPECT_EQ(test, after.count - before.count, ticks);
+    KTEST_EXPECT_EQ(test, after.unclaimed, before.unclaimed);
+    KTEST_EXPECT_EQ(test, after.spurious_count, before.spurious_count);
+    KTEST_EXPECT_GT(test, rounds, 0);
+}

@@ -19,6 +19,7 @@
 #include "drivers/pic_8259.h"
 #include "drivers/pit_8254.h"
 #include "drivers/power.h"
+#include "drivers/rtc_cmos.h"
 #include "irq/irq.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -142,6 +143,18 @@ static void time_init(void)
              clock_is_steady() ? "" : " (the CPU does not call it steady)", event->name);
 }
 
+static void log_date(void)
+{
+    struct date_time date;
+    enum error error = rtc_read(0, &date);
+    if (error != OK) {
+        log_warn("time", "no date: %s", error_name(error));
+        return;
+    }
+    log_info("time", "%u-%02u-%02u %02u:%02u:%02u", date.year, date.month, date.day, date.hour,
+             date.minute, date.second);
+}
+
 static void log_level_init(void)
 {
     enum log_level level = LOG_INFO;
@@ -187,5 +200,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     power_init();                          // the way to switch off and to restart
     interrupts_init();                     // a handler for each line; none is open yet
     time_init();                           // the clock, and the device that wakes timers
+    log_date();                            // by the clock that runs without us
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

@@ -190,12 +190,19 @@ KTEST(timer_demonstration, thousand_lines_under_a_timer_of_1_khz)
 
 // --- A storm ------------------------------------------------------------------------------------
 
-static uint64_t ticks;
+static struct {
+    uint64_t ticks;
+    uint64_t end_ns;
+} storm;
 
+// Where serving takes longer than the next one to come, nobody but the handler ever has the CPU.
 static void count_tick(void *unused)
 {
     (void)unused;
-    ticks++;
+    storm.ticks++;
+    if (clock_monotonic_ns() >= storm.end_ns) {
+        irq_mask(IRQ_TIMER);
+    }
 }
 
 static void give_line_back(void *unused)
@@ -224,26 +231,24 @@ KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
     KTEST_ASSERT_EQ(test, irq_register(IRQ_TIMER, "storm", IRQ_PLAIN, count_tick, NULL), OK);
     ktest_add_action(test, give_line_back, NULL);
     struct irq_statistics before = line_statistics();
-    uint64_t rounds = 0;
-    ticks = 0;
+    uint64_t start = clock_monotonic_ns();
+    storm = (typeof(storm)){.end_ns = start + length_ns};
     pit_start_rate(PIT_RATE_TICKS_MIN);
     irq_unmask(IRQ_TIMER);
-    uint64_t start = clock_monotonic_ns();
     cpu_enable_interrupts();
-    while (clock_monotonic_ns() - start < length_ns) {
-        rounds++;
+    while (clock_monotonic_ns() < storm.end_ns) {
+        cpu_relax();
     }
     cpu_disable_interrupts();
-    uint64_t sent = (clock_monotonic_ns() - start) * PIT_HZ / NS_PER_SECOND / PIT_RATE_TICKS_MIN;
     irq_mask(IRQ_TIMER);
+    uint64_t sent = (clock_monotonic_ns() - start) * PIT_HZ / NS_PER_SECOND / PIT_RATE_TICKS_MIN;
     pit_start_once(PIT_TICKS_MAX);
     struct irq_statistics after = line_statistics();
-    println("storm: %lu of %lu interrupts in %lu us, %lu dropped, %lu rounds beside it", ticks,
-            sent, length_ns / NS_PER_US, sent > ticks ? sent - ticks : 0, rounds);
-    KTEST_EXPECT_GT(test, ticks, 0);
-    KTEST_EXPECT_LE(test, ticks, sent + sent / 100 + 2);
-    KTEST_EXPECT_EQ(test, after.count - before.count, ticks);
+    println("storm: %lu of %lu interrupts in %lu us, %lu dropped", storm.ticks, sent,
+            length_ns / NS_PER_US, sent > storm.ticks ? sent - storm.ticks : 0);
+    KTEST_EXPECT_GT(test, storm.ticks, 0);
+    KTEST_EXPECT_LE(test, storm.ticks, sent + sent / 100 + 2); // the clock was measured
+    KTEST_EXPECT_EQ(test, after.count - before.count, storm.ticks);
     KTEST_EXPECT_EQ(test, after.unclaimed, before.unclaimed);
     KTEST_EXPECT_EQ(test, after.spurious_count, before.spurious_count);
-    KTEST_EXPECT_GT(test, rounds, 0);
 }

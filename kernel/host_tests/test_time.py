@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Time from outside: what an idle kernel costs, and how right its clock goes. Under -icount the
+machine's time is its own, and the same in each run, however busy the host is."""
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from judge.vm import Machines
+from tests.proves import proves
+
+IDLE_SECONDS = 5.0
+IDLE_PERCENT_MAX = 2.0
+OWN_TIME = ("-icount", "shift=3,sleep=off", "-rtc", "clock=vm")
+STORM_MILLISECONDS = 20  # at scale 1
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all threads of a process, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@proves("7.5.1", "7.5.2")
+def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, tmp_path: Path
+                                           ) -> None:
+    if has_tests:
+        pytest.skip("this kernel runs its tests instead")
+    vm = machine.boot(vga=False, extra=("-pidfile", str(tmp_path / "pid")))
+    vm.expect("It did not crash!\n")
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
+    assert vm.registers()["rflags"] & 0x200, "it waits for interrupts"
+    pid = int((tmp_path / "pid").read_text())
+    before = cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)
+    percent = (cpu_seconds(pid) - before) / IDLE_SECONDS * 100
+    print(f"idle: {percent:.2f} % of a CPU")
+    assert percent <= IDLE_PERCENT_MAX
+
+
+def test_cpu_without_a_counter_is_told_and_lived_with(machine: Machines) -> None:
+    vm = machine.boot(cpu="max,-tsc", vga=False, arguments="ktest.select=gdt.is_loaded",
+                      exit_device=False)
+    vm.expect("error time: no clock: ENODEV\n")
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
+
+
+@proves("7.3.2", "7.9.3")
+def test_clock_goes_as_fast_as_the_real_time_clock(machine: Machines, has_tests: bool) -> None:
+    if not has_tests:
+        pytest.skip("this kernel is built without tests")
+    vm = machine.boot(arguments="ktest.select=rtc.goes_as_fast_as_the_clock test.scale=20",
+                      vga=False, extra=OWN_TIME)
+    match = vm.expect(re.compile(r"clock: (\d+) ns in (\d+) s of the RTC\n"), timeout=60.0)
+    drift_percent = (int(match[1]) / int(match[2]) / 1e9 - 1) * 100
+    print(f"drift: {drift_percent:+.4f} %")
+    assert int(match[2]) >= 20
+    assert abs(drift_percent) < 1
+
+
+# A slower CPU for the same device: an instruction takes 2^shift ns.
+@proves("7.8.5")
+@pytest.mark.parametrize("shift, seconds", [(3, 10.0), (6, 0.2)], ids=["served", "too_much"])
+def test_storm_is_served_and_what_is_dropped_is_counted(machine: Machines, has_tests: bool,
+                                                        shift: int, seconds: float) -> None:
+    if not has_tests:
+        pytest.skip("this kernel is built without tests")
+    name = "storm_is_served_and_what_is_dropped_is_counted"
+    scale = round(seconds * 1000 / STORM_MILLISECONDS)
+    vm = machine.boot(arguments=f"ktest.select=timer_demonstration.{name} test.scale={scale}",
+                      vga=False, extra=("-icount", f"shift={shift},sleep=off"))
+    match = vm.expect(re.compile(r"storm: (\d+) of (\d+) interrupts in (\d+) us, (\d+) dropped"),
+                      timeout=250.0)
+    vm.wait()
+    print(match[0])
+    served, sent, microseconds, dropped = map(int, match.groups())
+    assert microseconds == seconds * 1_000_000
+    assert sent > 590_000 * seconds
+    assert served + dropped >= sent
+    assert dropped < sent / 1000 if shift == 3 else dropped > sent / 2
+    assert re.search(rf"^ *ok \d+ {name}$", vm.protocol, re.MULTILINE), vm.protocol[-500:]

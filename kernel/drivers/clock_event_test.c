@@ -69,7 +69,7 @@ static void expect_no_lost_wakeup(struct ktest *test, const struct clock_event *
 
 // --- The one that the kernel has ----------------------------------------------------------------
 
-KTEST_ATTR(clock_event, of_the_kernel_wakes_sleepers, .proves = "7.8.3");
+KTEST_ATTR(clock_event, of_the_kernel_wakes_sleepers, .proves = "7.3.2 7.8.3");
 KTEST(clock_event, of_the_kernel_wakes_sleepers)
 {
     KTEST_ASSERT_NOT_NULL(test, timer_event());

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from judge.vm import Machines
+from judge.vm import Machines, VirtualMachine
 from tests.proves import proves
 
 IDLE_SECONDS = 5.0
@@ -24,6 +24,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def interrupt_counts(vm: VirtualMachine) -> str:
+    """Of each line, as QEMU has counted them."""
+    return str(vm.ask("human-monitor-command", command_line="info irq"))
+
+
 @proves("7.5.1", "7.5.2")
 def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, tmp_path: Path
                                            ) -> None:
@@ -34,10 +39,12 @@ def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, t
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.registers()["rflags"] & 0x200, "it waits for interrupts"
     pid = int((tmp_path / "pid").read_text())
+    interrupts = interrupt_counts(vm)
     before = cpu_seconds(pid)
     time.sleep(IDLE_SECONDS)
     percent = (cpu_seconds(pid) - before) / IDLE_SECONDS * 100
     print(f"idle: {percent:.2f} % of a CPU")
+    assert interrupt_counts(vm) == interrupts
     assert percent <= IDLE_PERCENT_MAX
 
 

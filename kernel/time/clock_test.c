@@ -4,6 +4,7 @@
 #include "arch/x86_64/cpu.h"
 #include "ktest.h"
 
+KTEST_ATTR(clock, never_goes_backwards, .proves = "7.3.2");
 KTEST(clock, never_goes_backwards)
 {
     uint64_t last = clock_monotonic_ns();

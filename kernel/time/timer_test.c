@@ -131,6 +131,7 @@ KTEST(timer, function_runs_as_a_handler)
 }
 
 // The device counts 1,000 ns at most.
+KTEST_ATTR(timer, far_deadline_comes_in_steps, .proves = "7.8.2");
 KTEST(timer, far_deadline_comes_in_steps)
 {
     struct timer timer = {.function = note};

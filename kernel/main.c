@@ -129,6 +129,7 @@ static void screen_init(void)
 // Without a clock the kernel goes on, but nothing in it can wait.
 static void time_init(void)
 {
+    pit_init();
     enum error error = clock_init(&pit_reference);
     if (error != OK) {
         log_error("time", "no clock: %s", error_name(error));

@@ -47,9 +47,13 @@ static void expect_sleeps(struct ktest *test, const struct clock_event *event)
                                           123'456, 1'000'000, 20'000'000, 120'000'000};
     use(test, event);
     for (size_t i = 0; i < ARRAY_SIZE(lengths_ns); i++) {
+        uint64_t idle = timer_statistics_read().idle;
         uint64_t start = clock_monotonic_ns();
         clock_sleep_ns(lengths_ns[i]);
         KTEST_EXPECT_GE(test, clock_monotonic_ns() - start, lengths_ns[i]);
+        // An old one, one that is early by what its frequency was measured wrong, and steps.
+        uint64_t idle_max = 2 + lengths_ns[i] / event->max_ns;
+        KTEST_EXPECT_LE(test, timer_statistics_read().idle - idle, idle_max);
         KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
     }
     KTEST_EXPECT_EQ(test, timer_statistics_read().queued_count, 0);

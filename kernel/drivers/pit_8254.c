@@ -43,6 +43,11 @@ void pit_start_once(uint32_t ticks)
     write_count(PIT_CHANNEL0, ticks);
 }
 
+void pit_init(void)
+{
+    pit_start_once(1);
+}
+
 void pit_start_rate(uint32_t ticks)
 {
     assert(ticks >= PIT_RATE_TICKS_MIN && ticks <= PIT_TICKS_MAX);

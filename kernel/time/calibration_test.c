@@ -13,6 +13,8 @@ static struct {
     uint64_t stop_ns;     // so long a break
     unsigned stop_period; // behind each so manieth reading, 0: never
     unsigned readings;
+    uint64_t lag_ns; // from the reference's value to its arrival
+    unsigned lags;   // that many times
     uint64_t counter_khz;
     uint64_t reference_khz;
     uint64_t reference_start_ns;
@@ -47,6 +49,10 @@ static bool read_reference(uint64_t *ticks_out)
         return false;
     }
     *ticks_out = ticks;
+    if (world.lags > 0) {
+        world.lags--;
+        world.now_ns += world.lag_ns;
+    }
     return true;
 }
 
@@ -110,6 +116,16 @@ KTEST(calibration, stands_interruptions)
         KTEST_ASSERT_EQ(test, calibrate(read_counter, &reference, &hz), OK);
         expect_close(test, hz);
     }
+}
+
+// The beginning of the first try is 40 us off: too little for the others to disagree with it.
+KTEST(calibration, takes_the_try_that_was_read_fastest)
+{
+    uint64_t hz = 0;
+    world.lags = 4;
+    world.lag_ns = 80'000;
+    KTEST_EXPECT_EQ(test, calibrate(read_counter, &reference, &hz), OK);
+    expect_close(test, hz);
 }
 
 // 54 ms are over before the window is.

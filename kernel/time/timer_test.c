@@ -118,6 +118,27 @@ KTEST(timer, device_is_set_for_the_first_deadline_only)
     KTEST_EXPECT_EQ(test, world.set_count, 3);
 }
 
+static unsigned masked;
+
+static void note_mask(unsigned line)
+{
+    masked += line == LINE;
+}
+
+KTEST(timer, line_is_open_only_while_somebody_waits)
+{
+    struct timer timer = {.function = note};
+    masked = 0;
+    ktest_stub(test, (uintptr_t)irq_chip()->mask, (uintptr_t)note_mask);
+    timer_add(&timer, 5100);
+    KTEST_EXPECT_EQ(test, masked, 0);
+    KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
+    KTEST_EXPECT_EQ(test, masked, 1);
+    timer_add(&timer, 5100);
+    pass(100);
+    KTEST_EXPECT_EQ(test, masked, 2);
+}
+
 KTEST(timer, function_runs_as_a_handler)
 {
     struct timer timer = {.function = note};

@@ -126,7 +126,8 @@ static void screen_init(void)
     }
 }
 
-// Without a clock the kernel goes on, but nothing in it can wait.
+// Without a clock the kernel goes on, but nothing in it can wait. What differs from boot to boot is
+// for those who ask for it: log=debug.
 static void time_init(void)
 {
     pit_init();
@@ -140,8 +141,8 @@ static void time_init(void)
         event = apic_timer_event;
     }
     require(timer_use(event, IRQ_PLAIN), "the timers");
-    log_info("time", "clock of %lu Hz%s, timers by %s", clock_hz(),
-             clock_is_steady() ? "" : " (the CPU does not call it steady)", event->name);
+    log_debug("time", "clock of %lu Hz%s, timers by %s", clock_hz(),
+              clock_is_steady() ? "" : " (the CPU does not call it steady)", event->name);
 }
 
 static void log_date(void)
@@ -152,8 +153,8 @@ static void log_date(void)
         log_warn("time", "no date: %s", error_name(error));
         return;
     }
-    log_info("time", "%u-%02u-%02u %02u:%02u:%02u", date.year, date.month, date.day, date.hour,
-             date.minute, date.second);
+    log_debug("time", "%u-%02u-%02u %02u:%02u:%02u", date.year, date.month, date.day, date.hour,
+              date.minute, date.second);
 }
 
 static void log_level_init(void)

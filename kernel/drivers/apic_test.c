@@ -17,6 +17,7 @@
 #define TIMER_PIN 2
 #define VECTOR ((struct plain_vector){0x70})
 #define ENTRY(pin_) (0x10 + 2 * (pin_))
+#define PINS 24
 #define MASKED BIT(16)
 #define WAIT_MAX 50000000
 
@@ -27,16 +28,30 @@ static uint32_t io_apic_word(uint32_t index)
     return registers[4];
 }
 
+static void set_io_apic_word(uint32_t index, uint32_t value)
+{
+    volatile uint32_t *registers = phys_to_direct((phys_addr_t){IO_APIC_ADDRESS});
+    registers[0] = index;
+    registers[4] = value;
+}
+
 static struct io_apic io_apic;
+static uint32_t entries_before[2 * PINS]; // the kernel's own routes
 
 static void find(struct ktest *test)
 {
+    for (uint32_t i = 0; i < 2 * PINS; i++) {
+        entries_before[i] = io_apic_word(ENTRY(0) + i);
+    }
     KTEST_ASSERT_EQ(test, io_apic_init(&io_apic, (phys_addr_t){IO_APIC_ADDRESS}, 0), OK);
 }
 
 static void forget(void)
 {
     mmio_unmap(io_apic.registers, 0x20);
+    for (uint32_t i = 0; i < 2 * PINS; i++) {
+        set_io_apic_word(ENTRY(0) + i, entries_before[i]);
+    }
 }
 
 KTEST_ATTR(apic, local_one_has_the_cpus_number, .needs = KTEST_NEEDS_APIC);
@@ -54,13 +69,10 @@ KTEST(apic, io_apic_starts_masked_and_is_routed)
 {
     find(test);
     KTEST_EXPECT_EQ(test, io_apic.pin_count, (io_apic_word(1) >> 16 & 0xff) + 1);
-    KTEST_EXPECT_GE(test, io_apic.pin_count, 16);
+    KTEST_EXPECT_EQ(test, io_apic.pin_count, PINS); // QEMU's
     for (uint32_t pin = 0; pin < io_apic.pin_count; pin++) {
         KTEST_EXPECT_EQ_MSG(test, io_apic_word(ENTRY(pin)) & MASKED, MASKED, "pin %u", pin);
     }
-    uint32_t low = io_apic_word(ENTRY(9));
-    uint32_t high = io_apic_word(ENTRY(9) + 1);
-
     io_apic_route(&io_apic, 9, (struct io_apic_route){0x71, 3, .is_level = true, .is_low = true});
     uint32_t level_low = io_apic_word(ENTRY(9));
     uint32_t destination = io_apic_word(ENTRY(9) + 1);
@@ -70,9 +82,6 @@ KTEST(apic, io_apic_starts_masked_and_is_routed)
     uint32_t open = io_apic_word(ENTRY(9));
     io_apic_mask(&io_apic, 9);
     uint32_t shut = io_apic_word(ENTRY(9));
-    io_apic_route(&io_apic, 9,
-                  (struct io_apic_route){(uint8_t)low, (uint8_t)(high >> 24), (low & BIT(15)) != 0,
-                                         (low & BIT(13)) != 0});
     forget();
 
     KTEST_EXPECT_EQ(test, level_low, MASKED | BIT(15) | BIT(13) | 0x71);

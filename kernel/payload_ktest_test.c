@@ -249,6 +249,7 @@ KTEST(allocations, b_three_runs_are_behind_it)
 {
     bool is_all = ktest_glob_matches("Sibeaibeaibeaibeai*", 19, calls);
     bool is_one = ktest_glob_matches("Sibeaibeai*", 11, calls);
-    KTEST_EXPECT_TRUE_MSG(test, is_all || is_one, "%s", calls);
+    bool is_to_come = ktest_glob_matches("Si", 2, calls); // the tests are shuffled
+    KTEST_EXPECT_TRUE_MSG(test, is_all || is_one || is_to_come, "%s", calls);
     KTEST_EXPECT_TRUE(test, !is_all || (has_first_failed && has_second_failed));
 }

@@ -34,16 +34,21 @@ static void count_interrupt(struct trap_frame *frame)
     last_vector = frame->vector;
 }
 
-// The firmware's timer has been ticking since power-on: with interrupts on for a while, none may
-// arrive as what would look like a double fault.
-KTEST(pic, masked_lines_stay_quiet_with_interrupts_on)
+static void have_interrupts_on(void)
 {
-    uint64_t before = interrupt_count();
     cpu_enable_interrupts();
     for (int i = 0; i < 10000; i++) {
         cpu_relax();
     }
     cpu_disable_interrupts();
+}
+
+// With interrupts on for a while, none may arrive; but for what an earlier test has left to come.
+KTEST(pic, masked_lines_stay_quiet_with_interrupts_on)
+{
+    have_interrupts_on();
+    uint64_t before = interrupt_count();
+    have_interrupts_on();
     KTEST_EXPECT_EQ(test, interrupt_count(), before);
 }
 
@@ -70,6 +75,7 @@ static uint32_t set_virtual_wire(uint32_t value)
 KTEST_ATTR(pic, timer_arrives_at_its_vector, .proves = "7.1.1 7.1.5");
 KTEST(pic, timer_arrives_at_its_vector)
 {
+    have_interrupts_on(); // an APIC's has to be ended, which count_interrupt does not
     trap_handler_t *before = trap_set_handler(TIMER_VECTOR, count_interrupt);
     interrupts_seen = 0;
     last_vector = 0;

@@ -9,11 +9,32 @@
 #include "drivers/acpi/test_tables.h"
 #include "ktest.h"
 #include "lib/string.h"
+#include "machine_test.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
 
 #define APIC_ADDRESS GENMASK(35, 12)
 #define CPUID_1_EBX_APIC_ID GENMASK(31, 24)
+
+// Tests read the tables in other ways.
+static void read_again(struct ktest *test)
+{
+    (void)test;
+    acpi_init(machine_boot_info);
+}
+
+KTEST_SUITE(acpi, .exit = read_again);
+
+// Only a BIOS leaves its pointer where a scan looks; UEFI has told the loader.
+static bool can_be_scanned(void)
+{
+    for (uint64_t at = 0xe0000; at < 0x100000; at += 16) {
+        if (memcmp(phys_to_direct((phys_addr_t){at}), "RSD PTR ", 8) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 KTEST_ATTR(acpi, local_apic_is_where_the_cpu_has_it, .needs = KTEST_NEEDS_ACPI | KTEST_NEEDS_APIC);
 KTEST(acpi, local_apic_is_where_the_cpu_has_it)
@@ -62,7 +83,10 @@ KTEST(acpi, scan_finds_what_the_loader_told_of)
     for (boot.acpi_pointer_bytes = 0; boot.acpi_pointer_bytes <= BOOT_ACPI_POINTER_MAX;
          boot.acpi_pointer_bytes += BOOT_ACPI_POINTER_MAX) {
         acpi_init(&boot);
-        KTEST_ASSERT_TRUE(test, acpi_madt() != NULL && acpi_fadt() != NULL);
+        KTEST_ASSERT_EQ(test, acpi_madt() != NULL && acpi_fadt() != NULL, can_be_scanned());
+        if (!can_be_scanned()) {
+            continue;
+        }
         KTEST_EXPECT_EQ(test, acpi_madt()->io_apic_count, madt.io_apic_count);
         KTEST_EXPECT_EQ(test, acpi_madt()->io_apics[0].address.value,
                         madt.io_apics[0].address.value);
@@ -90,7 +114,7 @@ KTEST(acpi, tables_in_usable_memory_are_not_read)
     boot.acpi_pointer_bytes = 20;
     acpi_init(&boot);
     frame_free_run(frame, 0);
-    KTEST_EXPECT_NOT_NULL(test, acpi_madt()); // by a scan
+    KTEST_EXPECT_EQ(test, acpi_madt() != NULL, can_be_scanned()); // by a scan
 }
 
 // The memory that the tables would be taken from, were they anywhere.

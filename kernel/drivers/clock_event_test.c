@@ -272,6 +272,17 @@ static void count_apic_tick(struct trap_frame *frame)
     local_apic_end();
 }
 
+// QEMU may have one more of an earlier timer.
+static void take_pending_interrupts(void)
+{
+    uint64_t start = clock_monotonic_ns();
+    cpu_enable_interrupts();
+    while (clock_monotonic_ns() - start < 200 * NS_PER_US) {
+        cpu_relax();
+    }
+    cpu_disable_interrupts();
+}
+
 // By its vector, as it may have no line: where the 8259s are in use.
 KTEST_ATTR(clock_event, apic_timer_comes_in_time, .needs = KTEST_NEEDS_APIC, .proves = "7.8.3");
 KTEST(clock_event, apic_timer_comes_in_time)
@@ -282,22 +293,25 @@ KTEST(clock_event, apic_timer_comes_in_time)
     KTEST_EXPECT_GT(test, apic_timer_event->max_ns, NS_PER_SECOND);
     trap_handler_t *before = trap_set_handler(vector, count_apic_tick);
     local_apic_timer_unmask(vector.number);
-    apic_ticks = 0;
     for (size_t i = 0; i < ARRAY_SIZE(lengths_ns); i++) {
+        take_pending_interrupts();
+        apic_ticks = 0;
         uint64_t start = clock_monotonic_ns();
         apic_timer_event->set(lengths_ns[i]);
-        while (*(volatile uint64_t *)&apic_ticks == i) {
+        while (*(volatile uint64_t *)&apic_ticks == 0) {
             cpu_wait_for_interrupt();
             cpu_disable_interrupts();
         }
         // 1 %: its frequency was measured
         KTEST_EXPECT_GE(test, clock_monotonic_ns() - start, lengths_ns[i] * 99 / 100);
     }
+    take_pending_interrupts();
+    apic_ticks = 0;
     apic_timer_event->set(1'000'000);
     apic_timer_event->stop();
     uint32_t left = local_apic_timer_count();
     local_apic_timer_mask();
     trap_set_handler(vector, before);
-    KTEST_EXPECT_EQ(test, apic_ticks, ARRAY_SIZE(lengths_ns));
+    KTEST_EXPECT_EQ(test, apic_ticks, 0);
     KTEST_EXPECT_EQ(test, left, 0);
 }

@@ -95,13 +95,14 @@ void nmi_timer_start(uint32_t ms)
     io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)DELIVERY_NMI);
 }
 
-// Masked first: an NMI in between may set it once more.
+// Masked first: an NMI in between may set it once more. It stays masked: while the entry was ours,
+// whoever had opened the line may have given it back.
 void nmi_timer_stop(void)
 {
     if (pin.is_ours) {
         io_apic_write(IO_APIC_TIMER_LOW, (uint32_t)(DELIVERY_NMI | REDIRECTION_MASKED));
         io_apic_write(IO_APIC_TIMER_HIGH, pin.high);
-        io_apic_write(IO_APIC_TIMER_LOW, pin.low);
+        io_apic_write(IO_APIC_TIMER_LOW, pin.low | (uint32_t)REDIRECTION_MASKED);
         pin.is_ours = false;
     }
 }

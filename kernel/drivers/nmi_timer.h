@@ -20,7 +20,8 @@ bool nmi_timer_exists(void);
 // most NMI_TIMER_MAX_MS.
 void nmi_timer_start(uint32_t ms);
 
-// No NMI comes from it after this; the I/O APIC's pin is as it was before nmi_timer_start.
+// No NMI comes from it after this; the I/O APIC's pin is as it was before nmi_timer_start, but
+// masked.
 void nmi_timer_stop(void);
 
 // In an NMI handler: whether the timer has run out. If it has not, the NMI is somebody else's.

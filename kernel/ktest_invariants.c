@@ -320,11 +320,14 @@ static uint16_t saved_masks;
 // What an earlier test has left on its way to the CPU comes now, and is not the next one's.
 static void take_pending_interrupts(void)
 {
+    bool are_on = cpu_interrupts_enabled();
     cpu_enable_interrupts();
     for (int i = 0; i < 4; i++) {
         cpu_relax();
     }
-    cpu_disable_interrupts();
+    if (!are_on) {
+        cpu_disable_interrupts();
+    }
 }
 
 static void save_masks(void)

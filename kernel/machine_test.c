@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The machine has what the harness says that it has: each test needs one thing, and looks for it.
-#include "machine_test.h"
+#include "boot/machine_boot_info.h"
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"

@@ -6,10 +6,10 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/msr.h"
+#include "boot/machine_boot_info.h"
 #include "drivers/acpi/test_tables.h"
 #include "ktest.h"
 #include "lib/string.h"
-#include "machine_test.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
 

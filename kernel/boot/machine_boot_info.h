@@ -3,5 +3,5 @@
 
 #include "boot/boot_info.h"
 
-// What the loader said; payload_ktest.c knows it.
+// For tests: what the loader said. payload_ktest.c knows it.
 extern const struct boot_info *machine_boot_info;

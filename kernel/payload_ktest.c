@@ -350,7 +350,6 @@ void payload_run(const struct boot_info *boot)
     log_add_console(&eavesdropper);
     panic_set_hook(on_panic);
     trap_set_handler(VECTOR_NMI, on_nmi);
-    nmi_accept_from_outside();
     unhandled_before = trap_set_unhandled(on_unhandled_trap);
     ktest_run();
 }

@@ -84,7 +84,7 @@ enum error local_apic_init(void)
     write(APIC_LVT_TIMER, LVT_MASKED);
     write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
     write(APIC_LVT_LINT0, LVT_EXTERNAL);
-    write(APIC_LVT_LINT1, LVT_NMI);
+    write(APIC_LVT_LINT1, LVT_NMI); // some firmware leaves it shut
     return OK;
 }
 

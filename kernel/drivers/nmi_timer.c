@@ -2,7 +2,7 @@
 //
 // The timer's line stays up when the count is over, until it is set again, which makes a lost NMI
 // visible and a stray one too. Sources: Intel 82093AA data sheet, 3.1 and 3.2.4 (index and data,
-// redirection); Intel SDM vol. 3, 11.5.1 (LINT1).
+// redirection).
 #include "drivers/nmi_timer.h"
 
 #include "arch/x86_64/cpu.h"
@@ -12,7 +12,6 @@
 
 _Static_assert(PIT_HZ / 1000 * NMI_TIMER_MAX_MS <= PIT_TICKS_MAX);
 
-#define LOCAL_APIC_PHYS 0xfee00000
 #define IO_APIC_PHYS 0xfec00000 // where chipsets put the first one
 #define TIMER_PIN 2             // ISA's interrupt 0 comes in here: ACPI's usual override
 
@@ -22,22 +21,11 @@ enum io_apic_register {
     IO_APIC_TIMER_HIGH = 0x11 + 2 * TIMER_PIN,
 };
 
-enum local_apic_register {
-    LOCAL_APIC_SPURIOUS = 0xf0,
-    LOCAL_APIC_LINT1 = 0x360,
-};
-
-#define SPURIOUS_ENABLE BIT(8)
 #define VERSION_MASK GENMASK(7, 0)
 #define DELIVERY_NMI FIELD_PREP(GENMASK(10, 8), 4)
 #define REDIRECTION_MASKED BIT(16)
 #define REDIRECTION_DESTINATION GENMASK(31, 24)
 #define CPUID_1_EBX_APIC_ID GENMASK(31, 24)
-
-static volatile uint32_t *local_apic(enum local_apic_register offset)
-{
-    return phys_to_direct((phys_addr_t){LOCAL_APIC_PHYS + offset});
-}
 
 static volatile uint32_t *io_apic(uint32_t offset)
 {
@@ -68,13 +56,6 @@ static struct {
     uint32_t low;
     uint32_t high;
 } pin;
-
-void nmi_accept_from_outside(void)
-{
-    *local_apic(LOCAL_APIC_SPURIOUS) |=
-        (uint32_t)SPURIOUS_ENABLE; // LVT entries stay masked without
-    *local_apic(LOCAL_APIC_LINT1) = (uint32_t)DELIVERY_NMI;
-}
 
 bool nmi_timer_exists(void)
 {

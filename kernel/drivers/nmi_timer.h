@@ -9,10 +9,6 @@
 
 #define NMI_TIMER_MAX_MS 50 // the timer counts 16 bits at 1.193182 MHz
 
-// Opens the CPU's own way in for NMIs, pin LINT1 of the local APIC: for those that come from outside
-// of the machine. Some firmware leaves it shut.
-void nmi_accept_from_outside(void);
-
 // Whether this machine has an I/O APIC where PCs have it.
 bool nmi_timer_exists(void);
 

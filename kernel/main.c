@@ -148,7 +148,8 @@ static void time_init(void)
 static void log_date(void)
 {
     struct date_time date;
-    enum error error = rtc_read(0, &date);
+    const struct acpi_fadt *fadt = acpi_fadt();
+    enum error error = rtc_read(fadt != NULL ? fadt->century_index : 0, &date);
     if (error != OK) {
         log_warn("time", "no date: %s", error_name(error));
         return;

@@ -12,6 +12,8 @@ import pytest
 from judge.vm import Machines, VirtualMachine
 from tests.proves import proves
 
+from conftest import ONE_TEST
+
 IDLE_SECONDS = 5.0
 IDLE_PERCENT_MAX = 2.0
 OWN_TIME = ("-icount", "shift=3,sleep=off", "-rtc", "clock=vm")
@@ -56,6 +58,13 @@ def test_cpu_without_a_counter_is_told_and_lived_with(machine: Machines) -> None
                       exit_device=False)
     vm.expect("error time: no clock: ENODEV\n")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
+
+
+@pytest.mark.parametrize("date", ["1999-12-31", "2085-02-28"])
+def test_date_has_its_century_from_the_firmware(machine: Machines, date: str) -> None:
+    vm = machine.boot(way="grub", arguments=f"log=debug {ONE_TEST}", exit_device=False,
+                      extra=("-rtc", f"base={date}T12:34:50"))
+    vm.expect(f"debug time: {date} 12:3")
 
 
 @proves("7.3.2", "7.9.3")

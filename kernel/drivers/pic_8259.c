@@ -16,7 +16,6 @@ enum pic_port {
     PIC1_DATA = 0x21,
     PIC2_COMMAND = 0xa0,
     PIC2_DATA = 0xa1,
-    POST_CODE = 0x80, // a write to it takes about a microsecond
 };
 
 #define ICW1_INIT_WITH_ICW4 0x11
@@ -32,7 +31,7 @@ enum pic_port {
 static void write(enum pic_port port, uint8_t value)
 {
     port_write8((uint16_t)port, value);
-    port_write8(POST_CODE, 0);
+    port_pause();
 }
 
 void pic_init(void)

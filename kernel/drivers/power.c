@@ -13,7 +13,6 @@
 #include "mm/mmio.h"
 
 enum power_port {
-    POST_CODE = 0x80,        // a write to it takes about a microsecond
     KEYBOARD_STATUS = 0x64,  // read
     KEYBOARD_COMMAND = 0x64, // written
 };
@@ -43,7 +42,7 @@ static volatile uint8_t *sleep_control_register;
 static void wait(unsigned microseconds)
 {
     for (unsigned i = 0; i < microseconds; i++) {
-        port_write8(POST_CODE, 0);
+        port_pause();
     }
 }
 

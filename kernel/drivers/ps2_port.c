@@ -9,7 +9,6 @@ enum ps2_port {
     PS2_DATA = 0x60,
     PS2_STATUS = 0x64,  // read
     PS2_COMMAND = 0x64, // written
-    POST_CODE = 0x80,   // a write to it takes about a microsecond
 };
 
 uint8_t ps2_read_status(void)
@@ -34,5 +33,5 @@ void ps2_write_data(uint8_t byte)
 
 void ps2_pause(void)
 {
-    port_write8(POST_CODE, 0);
+    port_pause();
 }

@@ -47,3 +47,10 @@ static inline void port_read8_string(uint16_t port, void *bytes_out, size_t size
 {
     __asm__ volatile("rep insb" : "+D"(bytes_out), "+c"(size_bytes) : "d"(port) : "memory");
 }
+
+// About a microsecond: what a write to the port of the firmware's progress codes takes on the bus.
+// For devices that need a pause, and where there is no clock.
+static inline void port_pause(void)
+{
+    port_write8(0x80, 0);
+}

@@ -524,22 +524,12 @@ KTEST_BENCH(ps2_keyboard, interrupt_and_read)
 
 // --- With somebody outside ----------------------------------------------------------------------
 
-// Sleeps until there is a key: an interrupt behind the look into the ring ends the sleep, too.
-static void wait_for_key(struct key_input *input_out)
-{
-    cpu_disable_interrupts();
-    while (!ps2_keyboard_read(&keyboard, input_out)) {
-        __asm__ volatile("sti; hlt; cli" : : : "memory");
-    }
-    cpu_enable_interrupts();
-}
-
 static void say_what_is_typed(void)
 {
     struct key_input input = {};
     println("type");
     while (input.event.key != KEY_ESCAPE || input.event.is_pressed) {
-        wait_for_key(&input);
+        ps2_keyboard_wait(&keyboard, &input);
         println("key %#x %s, U+%04x", input.event.key,
                 input.event.is_pressed ? "pressed" : "released", input.character);
     }

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import pytest
 from judge.vm import Machines
@@ -14,43 +11,14 @@ from PIL import Image as Picture
 from tests.proves import proves
 
 from conftest import ONE_TEST, ROOT
+from pixels import UNPRINTABLE, read_pixels
 
-MAKE_FONT = ROOT / "kernel/drivers/make_font.py"
-FONT = Path("/usr/share/grub/unicode.pf2")
-SMALL_SQUARE = "\N{BLACK SQUARE}"
 WITH_VGA = "ktest.have=vga ktest.select="
 YELLOW = (0xff, 0xff, 0x55)
-Glyph = Tuple[int, ...]
 
 
-@pytest.fixture(scope="module")
-def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Dict[Glyph, str]:
-    """The characters by the lines of their glyphs, as the build makes them."""
-    source = tmp_path_factory.mktemp("font") / "font.c"
-    subprocess.run([sys.executable, str(MAKE_FONT), str(FONT), str(source)], check=True)
-    found = re.findall(r"\[0x(..)\] = \{(.*)\}", source.read_text())
-    return {tuple(int(line, 16) for line in lines.split(", ")):
-            SMALL_SQUARE if code == "fe" else chr(int(code, 16)) for code, lines in found}
-
-
-def read_screen(path: Path, glyphs: Dict[Glyph, str]) -> List[str]:
-    """The text of a screenshot; what is no glyph reads as a question mark that is upside down."""
-    with Picture.open(path) as picture:
-        pixels = picture.convert("RGB").load()
-        width, height = picture.size
-
-    def character(column: int, row: int) -> str:
-        glyph = tuple(sum(0x80 >> x for x in range(8)
-                          if pixels[column * 8 + x, row * 16 + line] != (0, 0, 0))
-                      for line in range(16))
-        return glyphs.get(glyph, "\N{INVERTED QUESTION MARK}")
-
-    return ["".join(character(column, row) for column in range(width // 8)).rstrip()
-            for row in range(height // 16)]
-
-
-def test_framebuffer_is_read_back(machine: Machines, has_tests: bool, tmp_path: Path,
-                                  glyphs: Dict[Glyph, str]) -> None:
+def test_framebuffer_is_read_back(machine: Machines, has_tests: bool, tmp_path: Path
+                                  ) -> None:
     if not has_tests:
         pytest.skip("no boot of this kernel has a framebuffer")
     vm = machine.boot(arguments=f"{WITH_VGA}console.framebuffer_shows_every_character",
@@ -58,14 +26,14 @@ def test_framebuffer_is_read_back(machine: Machines, has_tests: bool, tmp_path: 
     vm.expect("1024 * 768 pixels")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     vm.screenshot(tmp_path / "screen.png")
-    lines = read_screen(tmp_path / "screen.png", glyphs)
+    lines = read_pixels(tmp_path / "screen.png")
     assert len(lines) == 48
     start = lines.index("Hello World!")
     assert lines[start + 1].startswith("info  boot: started by PVH")
     end = lines.index("1024 * 768 pixels, 32 bits each")
     assert lines[end - 3:end] == [
         "".join(map(chr, range(0x20, 0x40))), "".join(map(chr, range(0x40, 0x60))),
-        "".join(map(chr, range(0x60, 0x7f))) + SMALL_SQUARE]
+        "".join(map(chr, range(0x60, 0x7f))) + UNPRINTABLE]
     assert not any(lines[:start])
     with Picture.open(tmp_path / "screen.png") as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors()}

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The keyboard from outside: QEMU presses every key that its own has, and the kernel says which."""
+"""The keyboard from outside: QEMU presses every key that its own has, and the kernel says which;
+and what is typed is read back from the serial port and from the screen."""
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Tuple
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 from judge.keys import PLAIN, SHIFTED
 from judge.vm import Machines, VirtualMachine
 from tests.proves import proves
+
+from pixels import read_pixels
 
 TYPIST = "ktest.select=ps2_keyboard.says_what_is_typed test.typist={}"
 SAID = re.compile(r"^key 0x(\w+) (pressed|released), U\+(\w+)$", re.MULTILINE)
@@ -44,7 +48,7 @@ def typed(vm: VirtualMachine) -> List[Tuple[int, bool, int]]:
 
 
 @pytest.fixture(params=[1, 2], ids=["set 1", "set 2"])
-def vm(request: pytest.FixtureRequest, machine: Machines, has_tests: bool) -> VirtualMachine:
+def typist(request: pytest.FixtureRequest, machine: Machines, has_tests: bool) -> VirtualMachine:
     if not has_tests:
         pytest.skip("this kernel has no tests")
     vm = machine.boot(arguments=TYPIST.format(request.param))
@@ -53,27 +57,182 @@ def vm(request: pytest.FixtureRequest, machine: Machines, has_tests: bool) -> Vi
 
 
 @proves("7.6.3", "7.6.4")
-def test_each_key_of_the_keyboard_is_known(vm: VirtualMachine) -> None:
+def test_each_key_of_the_keyboard_is_known(typist: VirtualMachine) -> None:
     names = [name for name in NUMBERS if name != "esc"]
     for name in names:
-        vm.press(name)
-    assert [key[:2] for key in typed(vm)] == [
+        typist.press(name)
+    assert [key[:2] for key in typed(typist)] == [
         (NUMBERS[name], is_pressed) for name in names for is_pressed in (True, False)]
 
 
 @proves("7.6.3")
-def test_keys_that_are_sent_in_another_way_together(vm: VirtualMachine) -> None:
+def test_keys_that_are_sent_in_another_way_together(typist: VirtualMachine) -> None:
     """Such as Break and SysRq; around that, QEMU releases Alt and presses it again."""
     for keys in ("ctrl-pause", "alt-print", "shift-up", "ctrl-alt-delete"):
-        vm.press(keys)
-    pressed = [key for key, is_pressed, _ in typed(vm) if is_pressed]
+        typist.press(keys)
+    pressed = [key for key, is_pressed, _ in typed(typist) if is_pressed]
     assert [key for key in pressed if key != ALT] == [CTRL, 0x48, 0x46, SHIFT, 0x52, CTRL, 0x4c]
 
 
 @proves("7.6.4", "7.6.5", "7.6.7")
-def test_all_that_a_us_keyboard_types_comes_once(vm: VirtualMachine) -> None:
+def test_all_that_a_us_keyboard_types_comes_once(typist: VirtualMachine) -> None:
     text = "Hello World" + "".join(PLAIN).replace("\x1b", "") + "".join(SHIFTED)
-    vm.type(text)
-    keys = typed(vm)
+    typist.type(text)
+    keys = typed(typist)
     assert "".join(chr(character) for _, _, character in keys if character) == text
     assert not [key for key in keys if key[0] == SHIFT and key[2]]
+
+
+# --- What is typed is on the screen ---------------------------------------------------------------
+
+# The keys in which layouts differ, and what each layout types with them: alone, with Shift, and with
+# AltGr, where a space is none. As it stands on the keycaps; written down a second time on purpose.
+KEYS = ("grave_accent 1 2 3 4 5 6 7 8 9 0 minus equal q w e r t y u i o p bracket_left "
+        "bracket_right a s d f g h j k l semicolon apostrophe backslash less z x c v b n m comma "
+        "dot slash").split()
+NONE = " " * len(KEYS)
+LAYOUTS: Dict[str, Tuple[str, str, str]] = {
+    "us104": (r"`1234567890-=qwertyuiop[]asdfghjkl;'\\zxcvbnm,./",
+              r'~!@#$%^&*()_+QWERTYUIOP{}ASDFGHJKL:"||ZXCVBNM<>?', NONE),
+    "uk105": (r"`1234567890-=qwertyuiop[]asdfghjkl;'#\zxcvbnm,./",
+              r'¬!"£$%^&*()_+QWERTYUIOP{}ASDFGHJKL:@~|ZXCVBNM<>?',
+              "¦   €          é   úíó   á                      "),
+    "de105": (r"^1234567890ß´qwertzuiopü+asdfghjklöä#<yxcvbnm,.-",
+              r"""°!"§$%&/()=?`QWERTZUIOPÜ*ASDFGHJKLÖÄ'>YXCVBNM;:_""",
+              "  ²³   {[]}\\ @ €        ~            |      µ   "),
+    "azerty": (r"""²&é"'(-è_çà)=azertyuiop^$qsdfghjklmù*<wxcvbn,;:!""",
+               r" 1234567890°+AZERTYUIOP¨£QSDFGHJKLM%µ>WXCVBN?./§",
+               r"  ~#{[|`\^@]}  €        ¤                       "),
+    "dvorak": (r"`1234567890[]',.pyfgcrl/=aoeuidhtns-\\;qjkxbmwvz",
+               r'~!@#$%^&*(){}"<>PYFGCRL?+AOEUIDHTNS_||:QJKXBMWVZ', NONE),
+}
+LEVELS = ("", "shift", "alt_r")
+assert all(len(level) == len(KEYS) for levels in LAYOUTS.values() for level in levels)
+AT_ONCE = 6  # keys: two bytes each, and the controller keeps 16
+MANY_KEYS = 10_000
+BURST_KEYS = 200
+
+
+def boot(machine: Machines, has_tests: bool, way: str = "", layout: str = "") -> VirtualMachine:
+    """A kernel that waits for keys, and shows what they type."""
+    words = [f"keyboard={layout}"] if layout else []
+    if has_tests:
+        words += ["test.typist=1", "ktest.select=keyboard.shows_what_is_typed"]
+    vm = machine.boot(way=way, arguments=" ".join(words))
+    vm.expect("It did not crash!\n", timeout=60.0)
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "it does not wait for keys")
+    return vm
+
+
+def send(vm: VirtualMachine, keys: Sequence[Tuple[str, bool]]) -> None:
+    """Presses and releases, as quickly as QEMU takes them."""
+    vm.ask("input-send-event", events=[
+        {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}
+        for key, down in keys])
+
+
+def strokes(keys: Sequence[str]) -> List[Tuple[str, bool]]:
+    return [(key, down) for key in keys for down in (True, False)]
+
+
+def paced(vm: VirtualMachine, keys: Sequence[str], text: str) -> None:
+    """Types as many keys as the controller can keep, then waits until the kernel has shown them."""
+    for at in range(0, len(keys), AT_ONCE):
+        send(vm, strokes(keys[at:at + AT_ONCE]))
+        vm.expect(text[at:at + AT_ONCE])
+
+
+def send_until_it_is_shown(vm: VirtualMachine, key: str, text: str) -> None:
+    """For when the controller may be full as yet, and drop it."""
+    def is_shown() -> bool:
+        send(vm, strokes([key]))
+        return text in vm.console[start:]
+
+    start = len(vm.console)
+    vm.wait_until(is_shown, f"the key {key} is not shown")
+
+
+def type_levels(vm: VirtualMachine, layout: str) -> Iterator[str]:
+    """Types all that a layout has, a line for each level, and returns these lines."""
+    for modifier, characters in zip(LEVELS, LAYOUTS[layout]):
+        keys, text = zip(*((key, each) for key, each in zip(KEYS, characters) if each != " ")
+                         ) if characters.strip() else ((), ())
+        if modifier:
+            send(vm, [(modifier, True)])
+        paced(vm, keys, "".join(text))
+        if modifier:
+            send(vm, [(modifier, False)])
+        paced(vm, ["ret"], "\n")
+        yield "".join(text)
+
+
+def shown(line: str) -> str:
+    """As the screen has it: for each byte that is not ASCII, a square."""
+    return "".join(each if each < "\x7f" else "\N{BLACK SQUARE}" * len(each.encode())
+                   for each in line)
+
+
+@proves("7.6.9", "7.6.5")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whole_layout_is_on_the_screen_in_text_mode(machine: Machines, has_tests: bool,
+                                                    layout: str) -> None:
+    vm = boot(machine, has_tests, layout=layout)
+    lines = list(type_levels(vm, layout))
+    assert vm.console.partition("It did not crash!\n")[2] == "\n".join(lines) + "\n"
+    screen = vm.screen().lines
+    start = screen.index("It did not crash!") + 1
+    assert screen[start:start + len(lines)] == tuple(map(shown, lines))
+
+
+@proves("7.6.9")
+def test_whole_layout_is_on_the_screen_in_pixels(machine: Machines, has_tests: bool,
+                                                 tmp_path: Path) -> None:
+    vm = boot(machine, has_tests, way="uefi")
+    lines = list(type_levels(vm, "us104"))
+    vm.screenshot(tmp_path / "screen.png")
+    screen = read_pixels(tmp_path / "screen.png")
+    start = screen.index("It did not crash!") + 1
+    assert screen[start:start + len(lines)] == lines
+
+
+@proves("7.6.9")
+def test_backspace_takes_back_and_nothing_else_moves(machine: Machines, has_tests: bool) -> None:
+    vm = boot(machine, has_tests)
+    paced(vm, ["h", "e", "j"], "hej")
+    send(vm, strokes(["left", "f1", "caps_lock", "caps_lock", "delete"]))
+    paced(vm, ["backspace"], "\b \b")
+    paced(vm, ["tab", "1"], "\t1")
+    assert vm.screen().lines[vm.screen().lines.index("It did not crash!") + 1] == "he      1"
+
+
+def test_layout_that_there_is_not_is_the_us_one(machine: Machines, has_tests: bool) -> None:
+    vm = boot(machine, has_tests, layout="klingon")
+    paced(vm, ["z"], "z")
+    assert "warn  keyboard: keyboard=klingon: no such layout, it is us104 then\n" in vm.console
+
+
+@proves("7.6.4", "7.6.9")
+def test_many_keys_are_neither_lost_nor_doubled(machine: Machines, has_tests: bool) -> None:
+    vm = boot(machine, has_tests)
+    for at in range(0, MANY_KEYS, 50):
+        line = [KEYS[1 + (at + each) % 9] if each < 49 else "ret" for each in range(50)]
+        paced(vm, line, "".join("\n" if key == "ret" else key for key in line))
+    typed_text = vm.console.partition("It did not crash!\n")[2]
+    expected = "".join("\n" if each % 50 == 49 else KEYS[1 + each % 9]
+                       for each in range(MANY_KEYS))
+    assert typed_text == expected
+    assert vm.screen().lines[-11:-1] == tuple(expected.splitlines()[-10:])
+
+
+@proves("7.6.1")
+def test_what_the_controller_drops_is_counted(machine: Machines, has_tests: bool) -> None:
+    """All of it comes at once: QEMU lets no guest in between. What is kept is the first of it, and
+    the keyboard lives on."""
+    vm = boot(machine, has_tests)
+    burst = [KEYS[1 + at % 9] for at in range(BURST_KEYS)]
+    send(vm, strokes(burst))
+    send_until_it_is_shown(vm, "ret", "\n")
+    kept = vm.console.partition("It did not crash!\n")[2].rstrip("\n")
+    print(f"{len(kept)} of {len(burst)} keys came, {len(burst) - len(kept)} were dropped")
+    assert 0 < len(kept) <= 16 and "".join(burst).startswith(kept)
+    paced(vm, ["a", "b", "c"], "abc")

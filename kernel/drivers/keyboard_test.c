@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+//
+// From the keyboard to the console, and the stages of a first keyboard driver: a letter for each
+// interrupt, raw scan codes, digits by a table. Keys come by the controller's command 0xd2, or are
+// typed by somebody outside: host_tests/test_keyboard.py.
+#include "drivers/keyboard.h"
+
+#include <stddef.h>
+
+#include "arch/x86_64/cpu.h"
+#include "boot/arguments.h"
+#include "debug/log.h"
+#include "drivers/ps2_8042.h"
+#include "drivers/ps2_port.h"
+#include "irq/irq.h"
+#include "ktest.h"
+#include "lib/string.h"
+
+#define INJECT 0xd2
+#define WAIT_MAX 1000000
+
+static char printed[128];
+static size_t printed_bytes;
+
+static void collect(void *context, const char *bytes, size_t size_bytes)
+{
+    (void)context;
+    for (size_t i = 0; i < size_bytes && printed_bytes + 1 < sizeof(printed); i++) {
+        printed[printed_bytes++] = bytes[i];
+    }
+    printed[printed_bytes] = 0;
+}
+
+static const struct writer collector = {.write = collect};
+
+static void init(struct ktest *test)
+{
+    (void)test;
+    printed_bytes = 0;
+    printed[0] = 0;
+    log_add_console(&collector);
+}
+
+static void exit(struct ktest *test)
+{
+    (void)test;
+    log_remove_console(&collector);
+}
+
+KTEST_SUITE(keyboard, .init = init, .exit = exit);
+
+KTEST(keyboard, echo_is_the_character_in_utf8)
+{
+    static const uint16_t characters[] = {' ', 'a', '~', 0xa0, 0xe4, 0x7ff, 0x800, 0x20ac, 0xffff};
+    for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
+        keyboard_echo(characters[i]);
+    }
+    KTEST_EXPECT_STREQ(test, printed, " a~\u00a0\u00e4\u07ff\u0800\u20ac\xef\xbf\xbf");
+}
+
+KTEST(keyboard, echo_of_control_characters_is_what_they_do)
+{
+    for (uint32_t character = 0; character < ' '; character++) {
+        keyboard_echo(character);
+    }
+    keyboard_echo(0x7f);
+    KTEST_EXPECT_STREQ(test, printed, "\b \b\t\n");
+}
+
+static void inject(uint8_t byte)
+{
+    ps2_write_command(INJECT);
+    ps2_write_data(byte);
+}
+
+static bool is_started(struct ktest *test)
+{
+    bool exists = ps2_read_status() != PS2_STATUS_NO_DEVICE;
+    enum error error = keyboard_start();
+    KTEST_EXPECT_EQ(test, error, exists ? OK : ENODEV);
+    return error == OK;
+}
+
+// Interrupts are off: the wait lets them in, and shuts them out again.
+KTEST(keyboard, wait_ends_with_the_key_that_comes)
+{
+    static const uint8_t typed[] = {0x2a, 0x23, 0xaa, 0x17};
+    if (!is_started(test)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(typed); i++) {
+        inject(typed[i]);
+        keyboard_echo(keyboard_wait().character);
+        KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
+    }
+    keyboard_stop();
+    KTEST_EXPECT_STREQ(test, printed, "Hi");
+}
+
+// --- The stages ---------------------------------------------------------------------------------
+
+static struct {
+    uint64_t interrupts; // changes under the waiting loops
+    uint8_t code;
+    bool reads;
+} stage;
+
+static void on_key(void *context)
+{
+    (void)context;
+    if (stage.reads) {
+        stage.code = ps2_read_data();
+    }
+    __atomic_add_fetch(&stage.interrupts, 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t interrupts(void)
+{
+    return __atomic_load_n(&stage.interrupts, __ATOMIC_ACQUIRE);
+}
+
+// Whether an interrupt has come of it.
+static bool press(uint8_t byte)
+{
+    uint64_t before = interrupts();
+    inject(byte);
+    for (int i = 0; i < WAIT_MAX && interrupts() == before; i++) {
+        cpu_relax();
+    }
+    return interrupts() != before;
+}
+
+static struct ps2_controller controller;
+
+static void end_stage(void *unused)
+{
+    (void)unused;
+    cpu_disable_interrupts();
+    irq_unregister(IRQ_KEYBOARD);
+    (void)ps2_read_data();
+    if (ps2_controller_set_interrupt(&controller, PS2_INTERRUPT_OFF) != OK) {
+        log_error("test", "the keyboard's interrupt can't be switched off");
+    }
+}
+
+static bool begin_stage(struct ktest *test, bool reads)
+{
+    stage = (typeof(stage)){.reads = reads};
+    if (ps2_controller_init(&controller, PS2_TRANSLATED) == ENODEV) {
+        return false;
+    }
+    KTEST_ASSERT_EQ(test, irq_register(IRQ_KEYBOARD, "test", IRQ_PLAIN, on_key, NULL), OK);
+    ktest_add_action(test, end_stage, NULL);
+    irq_unmask(IRQ_KEYBOARD);
+    KTEST_ASSERT_EQ(test, ps2_controller_set_interrupt(&controller, PS2_INTERRUPT_ON), OK);
+    cpu_enable_interrupts();
+    return true;
+}
+
+KTEST_ATTR(keyboard, byte_that_is_not_read_is_the_last, .proves = "7.6.1 7.6.2");
+KTEST(keyboard, byte_that_is_not_read_is_the_last)
+{
+    if (begin_stage(test, false)) {
+        KTEST_EXPECT_TRUE(test, press(0x1e));
+        println("k");
+        KTEST_EXPECT_FALSE(test, press(0x9e));
+        KTEST_EXPECT_EQ(test, ps2_read_data(), 0x9e);
+        KTEST_EXPECT_TRUE(test, press(0x1e));
+        println("k");
+        KTEST_EXPECT_STREQ(test, printed, "k\nk\n");
+    }
+}
+
+KTEST_ATTR(keyboard, scan_codes_come_raw, .proves = "7.6.2");
+KTEST(keyboard, scan_codes_come_raw)
+{
+    static const uint8_t typed[] = {0x1e, 0x9e, 0xe0, 0x4b, 0xe0, 0xcb};
+    if (!begin_stage(test, true)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(typed); i++) {
+        KTEST_ASSERT_TRUE(test, press(typed[i]));
+        print("%u ", stage.code);
+    }
+    KTEST_EXPECT_STREQ(test, printed, "30 158 224 75 224 203 ");
+}
+
+KTEST_ATTR(keyboard, digits_come_by_a_table, .proves = "7.6.2");
+KTEST(keyboard, digits_come_by_a_table)
+{
+    static const char digits[] = "1234567890";
+    if (!begin_stage(test, true)) {
+        return;
+    }
+    for (uint8_t code = 1; code <= 12; code++) {
+        KTEST_ASSERT_TRUE(test, press(code));
+        if (stage.code >= 0x02 && stage.code <= 0x0b) {
+            print("%c", digits[stage.code - 0x02]);
+        }
+    }
+    KTEST_EXPECT_STREQ(test, printed, digits);
+}
+
+// --- With somebody outside ----------------------------------------------------------------------
+
+// With test.typist set: shows what is typed until Escape is released. Without it there is nobody.
+KTEST_ATTR(keyboard, shows_what_is_typed, .timeout_ms = 300000);
+KTEST(keyboard, shows_what_is_typed)
+{
+    if (!is_started(test)) {
+        return;
+    }
+    struct key_input input = {};
+    if (argument("test.typist") != NULL) {
+        println("It did not crash!");
+        cpu_enable_interrupts();
+        while (input.event.key != KEY_ESCAPE || input.event.is_pressed) {
+            input = keyboard_wait();
+            keyboard_echo(input.character);
+        }
+        cpu_disable_interrupts();
+    }
+    keyboard_stop();
+    KTEST_EXPECT_FALSE(test, input.event.is_pressed);
+}

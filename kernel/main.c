@@ -15,6 +15,7 @@
 #include "drivers/apic.h"
 #include "drivers/apic_timer.h"
 #include "drivers/console.h"
+#include "drivers/hpet.h"
 #include "drivers/local_apic.h"
 #include "drivers/pic_8259.h"
 #include "drivers/pit_8254.h"
@@ -126,6 +127,30 @@ static void screen_init(void)
     }
 }
 
+static bool is_wished(const char *wish, const char *name)
+{
+    return wish == NULL || strcmp(wish, name) == 0;
+}
+
+// The device that wakes timers: the CPU's own if it has one, or what the boot argument says. The HPET
+// takes the interval timer's line while it is set, so it is for those who ask for it.
+static const struct clock_event *clock_event_init(void)
+{
+    const char *wish = argument("timer");
+    if (is_wished(wish, "apic") && irq_chip()->has_line(IRQ_LOCAL_TIMER) &&
+        apic_timer_init() == OK) {
+        return apic_timer_event;
+    }
+    if (wish != NULL && strcmp(wish, "hpet") == 0 && acpi_hpet() != NULL &&
+        hpet_init(*acpi_hpet()) == OK) {
+        return hpet_event;
+    }
+    if (!is_wished(wish, "pit")) {
+        log_warn("boot", "timer=%s: not one of apic, hpet and pit, or not in this machine", wish);
+    }
+    return &pit_event;
+}
+
 // Without a clock the kernel goes on, but nothing in it can wait. What differs from boot to boot is
 // for those who ask for it: log=debug.
 static void time_init(void)
@@ -136,10 +161,7 @@ static void time_init(void)
         log_error("time", "no clock: %s", error_name(error));
         return;
     }
-    const struct clock_event *event = &pit_event;
-    if (irq_chip()->has_line(IRQ_LOCAL_TIMER) && apic_timer_init() == OK) {
-        event = apic_timer_event;
-    }
+    const struct clock_event *event = clock_event_init();
     require(timer_use(event, IRQ_PLAIN), "the timers");
     log_debug("time", "clock of %lu Hz%s, timers by %s", clock_hz(),
               clock_is_steady() ? "" : " (the CPU does not call it steady)", event->name);

@@ -67,6 +67,22 @@ def test_date_has_its_century_from_the_firmware(machine: Machines, date: str) ->
     vm.expect(f"debug time: {date} 12:3")
 
 
+@pytest.mark.parametrize("words, device", [
+    ("", "local APIC timer"), ("irq=pic", "PIT"), ("timer=pit", "PIT"), ("timer=hpet", "HPET"),
+    ("irq=pic timer=hpet", "HPET"), ("irq=pic timer=apic", "PIT"), ("timer=sundial", "PIT")])
+def test_timers_are_woken_by_the_device_that_is_asked_for(machine: Machines, has_tests: bool,
+                                                          words: str, device: str) -> None:
+    if not has_tests:
+        pytest.skip("nothing in this kernel waits")
+    select = "ktest.select=clock_event.of_the_kernel*"
+    vm = machine.boot(way="grub", arguments=f"log=debug {words} {select}")
+    vm.expect(f", timers by {device}\n")
+    vm.wait()
+    assert len(re.findall(r"^ *ok ", vm.protocol, re.MULTILINE)) >= 2, vm.protocol
+    assert ("warn  boot: timer=" in vm.console) == (words in ("irq=pic timer=apic",
+                                                              "timer=sundial"))
+
+
 @proves("7.3.2", "7.9.3")
 def test_clock_goes_as_fast_as_the_real_time_clock(machine: Machines, has_tests: bool) -> None:
     if not has_tests:

@@ -3,9 +3,11 @@
 // What goes wrong with timers in kernels that are learned on, shown to go right: handlers that print,
 // ends of interrupts that are forgotten, more interrupts than the CPU can serve.
 #include "arch/x86_64/cpu.h"
+#include "boot/arguments.h"
 #include "debug/log.h"
 #include "drivers/nmi_timer.h"
 #include "drivers/pit_8254.h"
+#include "drivers/ps2_keyboard.h"
 #include "ktest.h"
 #include "lib/string.h"
 #include "lib/test_random.h"
@@ -205,6 +207,30 @@ static void count_tick(void *unused)
     }
 }
 
+// With somebody outside who types all the while (test.typist): the presses are counted.
+static struct ps2_keyboard keyboard;
+
+static void count_keys(uint64_t *presses)
+{
+    struct key_input input;
+    while (ps2_keyboard_read(&keyboard, &input)) {
+        *presses += input.event.is_pressed;
+    }
+}
+
+static void stop_keyboard(void *unused)
+{
+    (void)unused;
+    ps2_keyboard_stop(&keyboard);
+}
+
+static void start_keyboard(struct ktest *test)
+{
+    KTEST_ASSERT_EQ(test, ps2_keyboard_init(&keyboard, SCANCODE_SET_1, &key_layout_us104), OK);
+    KTEST_ASSERT_EQ(test, ps2_keyboard_start(&keyboard), OK);
+    ktest_add_action(test, stop_keyboard, NULL);
+}
+
 static void give_line_back(void *unused)
 {
     (void)unused;
@@ -226,6 +252,11 @@ KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
 KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
 {
     uint64_t length_ns = 20 * NS_PER_MS * test_scale();
+    bool has_typist = argument("test.typist") != NULL;
+    uint64_t presses = 0;
+    if (has_typist) {
+        start_keyboard(test);
+    }
     nmi_timer_stop();
     KTEST_ASSERT_EQ(test, timer_use(NULL, IRQ_PLAIN), OK);
     KTEST_ASSERT_EQ(test, irq_register(IRQ_TIMER, "storm", IRQ_PLAIN, count_tick, NULL), OK);
@@ -237,6 +268,9 @@ KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
     irq_unmask(IRQ_TIMER);
     cpu_enable_interrupts();
     while (clock_monotonic_ns() < storm.end_ns) {
+        if (has_typist) {
+            count_keys(&presses);
+        }
         cpu_relax();
     }
     cpu_disable_interrupts();
@@ -246,6 +280,10 @@ KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
     struct irq_statistics after = line_statistics();
     println("storm: %lu of %lu interrupts in %lu us, %lu dropped", storm.ticks, sent,
             length_ns / NS_PER_US, sent > storm.ticks ? sent - storm.ticks : 0);
+    if (has_typist) {
+        println("keys: %lu, %lu bytes lost in the kernel, %lu of no key", presses,
+                keyboard.dropped_bytes + keyboard.overruns, keyboard.unknown_codes);
+    }
     KTEST_EXPECT_GT(test, storm.ticks, 0);
     KTEST_EXPECT_LE(test, storm.ticks, sent + sent / 100 + 2); // the clock was measured
     KTEST_EXPECT_EQ(test, after.count - before.count, storm.ticks);

@@ -13,6 +13,7 @@ from judge.vm import Machines, VirtualMachine
 from tests.proves import proves
 
 from pixels import read_pixels
+from quick_keys import send, strokes
 
 TYPIST = "ktest.select=ps2_keyboard.says_what_is_typed test.typist={}"
 SAID = re.compile(r"^key 0x(\w+) (pressed|released), U\+(\w+)$", re.MULTILINE)
@@ -122,17 +123,6 @@ def boot(machine: Machines, has_tests: bool, way: str = "", layout: str = "") ->
     vm.expect("It did not crash!\n", timeout=60.0)
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "it does not wait for keys")
     return vm
-
-
-def send(vm: VirtualMachine, keys: Sequence[Tuple[str, bool]]) -> None:
-    """Presses and releases, as quickly as QEMU takes them."""
-    vm.ask("input-send-event", events=[
-        {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}
-        for key, down in keys])
-
-
-def strokes(keys: Sequence[str]) -> List[Tuple[str, bool]]:
-    return [(key, down) for key in keys for down in (True, False)]
 
 
 def paced(vm: VirtualMachine, keys: Sequence[str], text: str) -> None:

@@ -226,5 +226,6 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     interrupts_init();                     // a handler for each line; none is open yet
     time_init();                           // the clock, and the device that wakes timers
     log_date();                            // by the clock that runs without us
+    assert(!cpu_interrupts_enabled());
     payload_run(&boot_info);               // the tests, or the idle kernel
 }

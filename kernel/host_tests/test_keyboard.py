@@ -174,7 +174,7 @@ def test_whole_layout_is_on_the_screen_in_text_mode(machine: Machines, has_tests
     assert screen[start:start + len(lines)] == tuple(map(shown, lines))
 
 
-@proves("7.6.9")
+@proves("2.3.7", "7.6.9")
 def test_whole_layout_is_on_the_screen_in_pixels(machine: Machines, has_tests: bool,
                                                  tmp_path: Path) -> None:
     vm = boot(machine, has_tests, way="uefi")

@@ -279,6 +279,7 @@ KTEST(spinlock, unlocking_a_free_lock_panics)
     spinlock_unlock(&outer, (irq_state_t){false});
 }
 
+KTEST_ATTR(irq_state, nested_saves_restore_what_was, .proves = "7.2.2");
 KTEST(irq_state, nested_saves_restore_what_was)
 {
     cpu_enable_interrupts();

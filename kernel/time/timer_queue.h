@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: MIT
 //
 // Timers in the order of their deadlines, and those with the same deadline in the order in which
-// they were added. A leftist heap: adding and removing take O(log n) steps at worst, with n timers,
-// and neither allocates nor recurses. The caller locks.
-// Source: C. Crane, Linear lists and priority queues as balanced binary trees (1972).
+// they were added. The caller locks.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/priority_queue.h"
+
 struct timer;
 typedef void timer_function_t(struct timer *timer);
 
-// Belongs to its user, who may read the first three; zeroed but for `function` and `context`
-// before it is added for the first time. As long as it is queued it may not move.
+// Belongs to its user, who may read it but for the queue's part; zeroed but for `function` and
+// `context` before it is added for the first time. As long as it is queued it may not move.
 struct timer {
+    struct priority_node node; // the queue's; the first, so that its address is the timer's
     timer_function_t *function;
     void *context;
     uint64_t deadline_ns;
     // The queue's.
     bool is_queued;
     uint64_t order;
-    uint64_t rank; // how many steps to the right there are below it, itself included
-    struct timer *parent;
-    struct timer *left;
-    struct timer *right;
 };
 
 struct timer_queue {

@@ -147,6 +147,15 @@ REFUSED: Dict[str, str] = {
     "a pointer for an array":
         '#include "lib/bits.h"\nunsigned long g(int *p);\n'
         "unsigned long g(int *p) { return ARRAY_SIZE(p); }",
+    "a pointer to something else than the member":
+        '#include "lib/list.h"\nstruct s { struct list_node node; };\nvoid *g(struct list *p);\n'
+        "void *g(struct list *p) { return container_of(p, struct s, node); }",
+    "a value that is not of the vector's type":
+        '#include "lib/vector.h"\nstruct v { VECTOR(int); };\nenum error g(struct v *v);\n'
+        "enum error g(struct v *v) { return vector_push(v, v); }",
+    "a push whose error is ignored":
+        '#include "lib/vector.h"\nstruct v { VECTOR(int); };\nvoid g(struct v *v);\n'
+        "void g(struct v *v) { vector_push(v, 1); }",
 }
 
 
@@ -166,10 +175,13 @@ COMPLAINTS = {
     "attributes of a test that does not exist": r"unused-const-variable",
     "a hosted header": r"stdio\.h",
     "a pointer for an array": r"ARRAY_SIZE of a pointer",
+    "a pointer to something else than the member": r"pointer type mismatch",
+    "a value that is not of the vector's type": r"int-conversion",
+    "a push whose error is ignored": r"unused-result",
 }
 
 
-@proves("1.3", "5.2", "3.12", "9.3.1")
+@proves("1.3", "5.2", "3.12", "9.3.1", "10.6.1")
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
     assert re.search(COMPLAINTS[mistake], compiles(build, REFUSED[mistake] + "\n"))

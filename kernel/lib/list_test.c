@@ -78,6 +78,7 @@ KTEST(list, each_may_be_removed_on_the_way)
     KTEST_EXPECT_EQ(test, expected, THINGS + 1);
 }
 
+KTEST_ATTR(list, adding_twice_and_removing_what_is_not_there_panics, .proves = "10.6.2");
 KTEST(list, adding_twice_and_removing_what_is_not_there_panics)
 {
     list_add_last(&list, &things[0].node);
@@ -85,6 +86,7 @@ KTEST(list, adding_twice_and_removing_what_is_not_there_panics)
     KTEST_EXPECT_PANIC(test, "*list_node_is_linked*", list_remove(&things[1].node));
 }
 
+KTEST_ATTR(list, overwritten_node_is_not_removed, .proves = "10.6.2");
 KTEST(list, overwritten_node_is_not_removed)
 {
     list_add_last(&list, &things[0].node);
@@ -187,6 +189,7 @@ static bool is_like(const struct model *model)
     return node == NULL && from_last == NULL && list_is_empty(&list) == (model->count == 0);
 }
 
+KTEST_ATTR(list, agrees_with_a_model, .proves = "10.6.2");
 KTEST(list, agrees_with_a_model)
 {
     static struct model model;

@@ -77,6 +77,7 @@ KTEST(priority_queue, adding_twice_and_removing_what_is_not_there_panics)
 }
 
 // As many steps as the logarithm says: the way to the right is never longer.
+KTEST_ATTR(priority_queue, sorted_additions_make_no_list, .proves = "10.6.5");
 KTEST(priority_queue, sorted_additions_make_no_list)
 {
     for (uint64_t i = 0; i < JOBS; i++) {
@@ -156,6 +157,7 @@ static void step(struct test_random *random, uint64_t add_of_8, bool *is_in)
     }
 }
 
+KTEST_ATTR(priority_queue, agrees_with_a_model, .proves = "10.6.5");
 KTEST(priority_queue, agrees_with_a_model)
 {
     static bool is_in[JOBS];

@@ -25,6 +25,7 @@ static void init(struct ktest *test)
 
 KTEST_SUITE(reference_count, .init = init);
 
+KTEST_ATTR(reference_count, last_put_releases, .proves = "10.6.7");
 KTEST(reference_count, last_put_releases)
 {
     reference_get(&object.references);
@@ -36,6 +37,7 @@ KTEST(reference_count, last_put_releases)
     KTEST_EXPECT_EQ(test, object.released_count, 1);
 }
 
+KTEST_ATTR(reference_count, released_object_is_not_got, .proves = "10.6.7");
 KTEST(reference_count, released_object_is_not_got)
 {
     KTEST_EXPECT_TRUE(test, reference_try_get(&object.references));
@@ -47,6 +49,7 @@ KTEST(reference_count, released_object_is_not_got)
     KTEST_EXPECT_EQ(test, object.released_count, 1);
 }
 
+KTEST_ATTR(reference_count, use_after_the_release_panics, .proves = "10.6.7");
 KTEST(reference_count, use_after_the_release_panics)
 {
     reference_put(&object.references);
@@ -56,6 +59,7 @@ KTEST(reference_count, use_after_the_release_panics)
     KTEST_EXPECT_PANIC(test, "*count != 0*", reference_get(&object.references));
 }
 
+KTEST_ATTR(reference_count, too_many_references_panic, .proves = "10.6.7");
 KTEST(reference_count, too_many_references_panic)
 {
     object.references.count = REFERENCES_MAX - 1;

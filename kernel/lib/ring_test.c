@@ -26,6 +26,7 @@ KTEST(ring, has_as_many_places_as_its_size)
 }
 
 // An interrupt between begin and end sees nothing of it.
+KTEST_ATTR(ring, element_is_not_there_before_its_end, .proves = "10.6.3");
 KTEST(ring, element_is_not_there_before_its_end)
 {
     struct ring ring = ring_empty(1);
@@ -74,6 +75,7 @@ static bool take(struct ring *ring, const struct event *events, struct event *ev
 }
 
 // Both counts wrap at 2^32, and the ring does not notice: against two plain counters.
+KTEST_ATTR(ring, agrees_with_a_model, .proves = "10.6.3");
 KTEST(ring, agrees_with_a_model)
 {
     struct event events[16];

@@ -49,6 +49,7 @@ KTEST(string_builder, terminator_has_room_of_its_own)
     vector_free(&builder); // which looks for bytes beyond the end
 }
 
+KTEST_ATTR(string_builder, failed_append_leaves_the_text_as_it_was, .proves = "10.6.6");
 KTEST(string_builder, failed_append_leaves_the_text_as_it_was)
 {
     memory.fail_at = 1;
@@ -74,6 +75,7 @@ KTEST(string_builder, text_beyond_memory_is_refused)
 }
 
 // The model: a buffer in which all has room.
+KTEST_ATTR(string_builder, agrees_with_a_model, .proves = "10.6.6");
 KTEST(string_builder, agrees_with_a_model)
 {
     static char text[4096];

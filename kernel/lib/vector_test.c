@@ -28,6 +28,7 @@ static void init(struct ktest *test)
 
 KTEST_SUITE(vector, .init = init);
 
+KTEST_ATTR(vector, holds_what_was_pushed, .proves = "10.6.1");
 KTEST(vector, holds_what_was_pushed)
 {
     uint64_t sum = 0;
@@ -92,6 +93,7 @@ KTEST(vector, freed_one_is_empty_and_can_be_used_again)
 
 // --- Errors -------------------------------------------------------------------------------------
 
+KTEST_ATTR(vector, failed_growth_leaves_all_as_it_was, .proves = "10.6.1");
 KTEST(vector, failed_growth_leaves_all_as_it_was)
 {
     for (uint64_t i = 0; i < 16; i++) {
@@ -108,6 +110,7 @@ KTEST(vector, failed_growth_leaves_all_as_it_was)
     KTEST_EXPECT_EQ(test, vector_at(&numbers, 16), 16);
 }
 
+KTEST_ATTR(vector, sizes_beyond_memory_are_refused, .proves = "10.6.1");
 KTEST(vector, sizes_beyond_memory_are_refused)
 {
     KTEST_EXPECT_EQ(test, vector_reserve(&numbers, SIZE_MAX), ENOMEM);
@@ -119,6 +122,7 @@ KTEST(vector, sizes_beyond_memory_are_refused)
     KTEST_EXPECT_EQ(test, numbers.vector.capacity, 0);
 }
 
+KTEST_ATTR(vector, wrong_indices_panic, .proves = "10.6.1");
 KTEST(vector, wrong_indices_panic)
 {
     KTEST_EXPECT_PANIC(test, "*vector->count > 0*", (void)vector_pop(&numbers));
@@ -138,6 +142,7 @@ KTEST(vector, write_beyond_its_memory_is_noticed)
 
 #define MODEL_MAX 2000
 
+KTEST_ATTR(vector, agrees_with_a_model, .proves = "10.6.1");
 KTEST(vector, agrees_with_a_model)
 {
     static uint64_t model[MODEL_MAX];

@@ -444,11 +444,11 @@ KTEST_PARAM(ps2_keyboard, real_one_has_set_2, sets, describe_set)
 // Types one byte with interrupts on, and waits until the handler has stored it.
 static void type_and_wait(uint8_t byte)
 {
-    uint32_t put_count = keyboard.ring.put_count;
+    uint32_t put_count = keyboard.ring.ring.put_count;
     ps2_write_command(INJECT_KEYBOARD);
     ps2_write_data(byte);
     for (int i = 0; i < WAIT_MAX; i++) {
-        if (__atomic_load_n(&keyboard.ring.put_count, __ATOMIC_ACQUIRE) != put_count) {
+        if (__atomic_load_n(&keyboard.ring.ring.put_count, __ATOMIC_ACQUIRE) != put_count) {
             return;
         }
         cpu_relax();

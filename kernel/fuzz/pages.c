@@ -144,13 +144,7 @@ static void operate(struct fuzz_input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     struct fuzz_input input = {bytes, size_bytes};
-    phys_addr_t top;
-    test_frames_reset();
-    enum error error = test_frames.alloc(NULL, &top);
-    assert(error == OK);
-    memset(test_frame_memory(top), 0, PAGE_SIZE);
-    address_space_adopt(&space, top, (struct paging_features){true, true, 40}, test_frames_offset(),
-                        &test_frames);
+    test_frames_make_space(&space);
     memset(model, 0, sizeof(model));
     while (input.left > 0) {
         operate(&input);

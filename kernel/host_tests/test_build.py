@@ -75,7 +75,7 @@ def test_includes_go_downwards(path: Path) -> None:
     layer = layer_of(path.relative_to(ROOT / "kernel"))
     for name in INCLUDE.findall(path.read_text()):
         first = name.partition("/")[0]
-        is_test = path.stem.endswith("_test") and name == "ktest.h"
+        is_test = path.stem.endswith(("_test", "_fixture")) and name == "ktest.h"
         if layer < len(LAYERS) and not is_test:
             assert first in LAYERS, f"{name} belongs to no layer"
             assert LAYERS.index(first) <= layer, f"{name} is above"

@@ -2,7 +2,6 @@
 #include "mm/address_space.h"
 
 #include "ktest.h"
-#include "lib/string.h"
 #include "mm/test_frames.h"
 
 #define GIB (1ULL << 30)
@@ -16,12 +15,7 @@ static struct address_space second;
 
 static void make_kernel(struct ktest *test)
 {
-    const struct paging_features features = {true, true, 40};
-    phys_addr_t top;
-    test_frames_reset();
-    KTEST_ASSERT_EQ(test, test_frames.alloc(NULL, &top), OK);
-    memset(test_frame_memory(top), 0, PAGE_SIZE);
-    address_space_adopt(&kernel, top, features, test_frames_offset(), &test_frames);
+    test_frames_make_space(&kernel);
     KTEST_ASSERT_EQ(test, address_space_prepare(&kernel, (virt_addr_t){UPPER}, 3 * UPPER_STEP), OK);
 }
 

@@ -398,12 +398,7 @@ KTEST_ATTR(page_model, agrees_by_chance, .timeout_ms = 120000, .speed = KTEST_SP
            .proves = "9.3.2 9.3.3");
 KTEST(page_model, agrees_by_chance)
 {
-    phys_addr_t top;
-    test_frames_reset();
-    KTEST_ASSERT_EQ(test, test_frames.alloc(NULL, &top), OK);
-    memset(test_frame_memory(top), 0, PAGE_SIZE);
-    const struct paging_features features = {true, true, 40};
-    address_space_adopt(&space, top, features, test_frames_offset(), &test_frames);
+    test_frames_make_space(&space);
     KTEST_ASSERT_EQ(test, address_space_prepare(&space, (virt_addr_t){~0ULL << 12}, PAGE_SIZE), OK);
     random.state = 0x5eed;
     model.count = 0;

@@ -26,13 +26,9 @@ static const struct writer to_text = {.write = append};
 
 static void make_space(struct ktest *test)
 {
-    const struct paging_features features = {true, true, 40};
-    phys_addr_t top;
-    test_frames_reset();
+    (void)test;
     text_used = 0;
-    KTEST_ASSERT_EQ(test, test_frames.alloc(NULL, &top), OK);
-    memset(test_frame_memory(top), 0, PAGE_SIZE);
-    address_space_adopt(&space, top, features, test_frames_offset(), &test_frames);
+    test_frames_make_space(&space);
 }
 
 KTEST_SUITE(page_table_dump, .init = make_space);

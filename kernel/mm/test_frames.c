@@ -46,6 +46,17 @@ void test_frames_reset(void)
     memset(memory, GARBAGE, sizeof(memory));
 }
 
+void test_frames_make_space(struct address_space *space_out)
+{
+    const struct paging_features features = {true, true, 40};
+    phys_addr_t top;
+    test_frames_reset();
+    enum error error = test_frames.alloc(NULL, &top);
+    assert(error == OK);
+    memset(test_frame_memory(top), 0, PAGE_SIZE);
+    address_space_adopt(space_out, top, features, test_frames_offset(), &test_frames);
+}
+
 unsigned test_frames_used_count(void)
 {
     return TEST_FRAME_COUNT - free_count;

@@ -4,7 +4,7 @@
 // of this program, in the kernel and on the host, and arrive full of garbage.
 #pragma once
 
-#include "mm/frame_source.h"
+#include "mm/address_space.h"
 
 #define TEST_FRAME_COUNT 160
 
@@ -12,6 +12,10 @@ extern const struct frame_source test_frames;
 
 // Takes all frames back, and plans no failure.
 void test_frames_reset(void);
+
+// Does that, and makes a space that is its own kernel's, of a CPU that has everything and physical
+// addresses of 40 bits. Its level-4 table is one frame.
+void test_frames_make_space(struct address_space *space_out);
 
 unsigned test_frames_used_count(void);
 

@@ -1,83 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
 // The kernel's address space as the CPU uses it: what the boot code has mapped, and mappings of our
-// own, with the faults that they raise. New tables come from test frames.
+// own, with the faults that they raise.
 #include "mm/kernel_space.h"
 
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/layout.h"
 #include "debug/log.h"
 #include "ktest.h"
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mm/address_space.h"
-#include "mm/test_frames.h"
-#include "mm/tlb.h"
-#include "sync/spinlock.h"
+#include "mm/kernel_space_fixture.h"
 
-#define PAGE 0x5000000000 // in a top-level entry that nobody uses
 #define OPCODE_RET 0xc3
-#define RIGHTS (PTE_WRITABLE | PTE_NO_EXECUTE)
 
-static const struct frame_source *frames_before;
 static _Alignas(PAGE_SIZE) uint8_t first_page[PAGE_SIZE];
 static _Alignas(PAGE_SIZE) uint8_t second_page[PAGE_SIZE];
-
-static void lend_frames(struct ktest *test)
-{
-    (void)test;
-    test_frames_reset();
-    frames_before = kernel_space.frames;
-    kernel_space.frames = &test_frames;
-}
-
-// Also what a failed test has left in the lower half.
-static void unmap_all(struct ktest *test)
-{
-    virt_addr_t page = {0};
-    struct page_mapping mapping;
-    while (page_find(&kernel_space, &page, &mapping) == OK && page.value < BIT(47)) {
-        KTEST_EXPECT_EQ(test, tlb_flush_now(page_unmap(&kernel_space, page, mapping.size, NULL)),
-                        OK);
-    }
-    KTEST_EXPECT_EQ(test, test_frames_used_count(), 0);
-    kernel_space.frames = frames_before;
-}
-
-KTEST_SUITE(kernel_space, .init = lend_frames, .exit = unmap_all);
-
-static phys_addr_t phys_of(const void *image_address)
-{
-    return (phys_addr_t){(uint64_t)image_address - KERNEL_VMA};
-}
-
-static enum error map(uint64_t page, const void *memory, uint64_t flags)
-{
-    return tlb_flush_now(
-        page_map(&kernel_space, (virt_addr_t){page}, phys_of(memory), PAGE_4KIB, flags));
-}
-
-static enum error unmap(uint64_t page)
-{
-    return tlb_flush_now(page_unmap(&kernel_space, (virt_addr_t){page}, PAGE_4KIB, NULL));
-}
 
 static enum error protect(uint64_t page, uint64_t flags)
 {
     return tlb_flush_now(page_protect(&kernel_space, (virt_addr_t){page}, PAGE_4KIB, flags));
-}
-
-// Page 0 is one like all others here, which the compiler may not learn.
-[[gnu::noinline]] static uint8_t peek(uint64_t address)
-{
-    __asm__("" : "+r"(address));
-    return *(volatile uint8_t *)address;
-}
-
-[[gnu::noinline]] static void poke(uint64_t address, uint8_t value)
-{
-    __asm__("" : "+r"(address));
-    *(volatile uint8_t *)address = value;
 }
 
 [[gnu::noinline]] static void poke_word(uint64_t address, uint64_t value)
@@ -370,115 +312,7 @@ KTEST(kernel_space, other_spaces_have_a_lower_half_of_their_own)
     address_space_destroy(&other);
 }
 
-// --- Flushes -----------------------------------------------------------------------------------
-
-#define MANY (TLB_FLUSH_PAGES_MAX + 1)
-
-struct count_case {
-    uint64_t page_count;
-};
-
-static const struct count_case counts[] = {{1}, {2}, {TLB_FLUSH_PAGES_MAX}, {MANY}};
-
-// One by one, and all at once: no page of a range is forgotten.
-KTEST_ATTR(kernel_space, every_page_of_a_range_is_flushed, .proves = "8.11");
-KTEST_PARAM(kernel_space, every_page_of_a_range_is_flushed, counts, NULL)
-{
-    virt_addr_t start = {PAGE};
-    uint64_t size_bytes = param->page_count * PAGE_SIZE;
-    KTEST_ASSERT_EQ(
-        test,
-        tlb_flush_now(page_map_range(&kernel_space, start, test_frame(0), size_bytes, RIGHTS)), OK);
-    for (uint64_t i = 0; i < param->page_count; i++) {
-        peek(PAGE + i * PAGE_SIZE);
-    }
-    KTEST_ASSERT_EQ(test, tlb_flush_now(page_unmap_range(&kernel_space, start, size_bytes)), OK);
-    for (uint64_t i = 0; i < param->page_count; i++) {
-        KTEST_EXPECT_FAULT(test, PF, 0, peek(PAGE + i * PAGE_SIZE));
-    }
-}
-
-// In the upper half, and so in all address spaces; this CPU's global entries go, too.
-KTEST(kernel_space, global_pages_are_flushed)
-{
-    const uint64_t upper = 0xffffffffc0000000; // behind the kernel, in a table that is there
-    for (uint64_t count = 1; count <= MANY; count += MANY - 1) {
-        KTEST_ASSERT_EQ(
-            test,
-            tlb_flush_now(page_map_range(&kernel_space, (virt_addr_t){upper}, test_frame(0),
-                                         count * PAGE_SIZE, RIGHTS | PTE_GLOBAL)),
-            OK);
-        peek(upper);
-        KTEST_ASSERT_EQ(
-            test,
-            tlb_flush_now(page_unmap_range(&kernel_space, (virt_addr_t){upper}, count * PAGE_SIZE)),
-            OK);
-        KTEST_EXPECT_FAULT(test, PF, 0, peek(upper));
-    }
-    KTEST_EXPECT_EQ(test, (cpu_read_cr4() & CR4_PGE) != 0, (cpuid(1, 0).edx >> 13 & 1) != 0);
-}
-
-static struct {
-    unsigned count;
-    const struct address_space *space;
-    uint64_t start;
-    uint64_t page_count;
-    unsigned frames_used;
-} shot;
-
-static void note_shot(const struct address_space *space, virt_addr_t start, uint64_t page_count)
-{
-    shot.count++;
-    shot.space = space;
-    shot.start = start.value;
-    shot.page_count = page_count;
-    shot.frames_used = test_frames_used_count();
-}
-
-static void forget_shootdown(void *unused)
-{
-    (void)unused;
-    tlb_shootdown = NULL;
-}
-
-// The other CPUs hear of each change before its tables are anybody else's.
-KTEST(kernel_space, other_cpus_are_told_of_single_pages)
-{
-    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
-    KTEST_ASSERT_EQ(test, map(PAGE + PAGE_SIZE, first_page, RIGHTS), OK);
-    tlb_shootdown = note_shot;
-    ktest_add_action(test, forget_shootdown, NULL);
-    shot.count = 0;
-
-    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
-
-    KTEST_EXPECT_EQ(test, shot.count, 1);
-    KTEST_EXPECT_EQ(test, shot.start, PAGE);
-    KTEST_EXPECT_EQ(test, shot.page_count, 1);
-}
-
-KTEST(kernel_space, other_cpus_are_told_before_tables_are_freed)
-{
-    tlb_shootdown = note_shot;
-    ktest_add_action(test, forget_shootdown, NULL);
-    KTEST_ASSERT_EQ(test, map(PAGE, first_page, RIGHTS), OK);
-    shot.count = 0;
-
-    KTEST_ASSERT_EQ(test, unmap(PAGE), OK);
-
-    KTEST_EXPECT_EQ(test, shot.count, 1);
-    KTEST_EXPECT_PTR_EQ(test, shot.space, &kernel_space);
-    KTEST_EXPECT_EQ(test, shot.start, PAGE);
-    KTEST_EXPECT_EQ(test, shot.page_count, 1);
-    KTEST_EXPECT_EQ(test, shot.frames_used, 3);
-    KTEST_EXPECT_EQ(test, test_frames_used_count(), 0);
-    KTEST_EXPECT_EQ(test, unmap(PAGE), ENOENT); // nothing has changed: nobody is told
-    KTEST_EXPECT_EQ(test, shot.count, 1);
-}
-
 // --- By the kernel's own calls -----------------------------------------------------------------
-
-#define SPARE (MMIO_VMA + MMIO_SIZE - 16 * PAGE_SIZE) // at the end, where devices come last
 
 KTEST(kernel_space, calls_map_find_and_count)
 {
@@ -503,27 +337,6 @@ KTEST(kernel_space, calls_map_find_and_count)
     KTEST_EXPECT_EQ(test, kernel_space_page_count(), count);
     KTEST_EXPECT_FAULT(test, PF, 0, peek(SPARE));
     KTEST_EXPECT_EQ(test, kernel_translate(page, &mapping), ENOENT);
-}
-
-static const char *lock_held_in_shootdown;
-
-static void note_lock(const struct address_space *space, virt_addr_t start, uint64_t page_count)
-{
-    (void)space, (void)start, (void)page_count;
-    const struct spinlock *lock = spinlock_held(0);
-    lock_held_in_shootdown = lock != NULL ? lock->name : "none";
-}
-
-KTEST(kernel_space, calls_hold_its_lock)
-{
-    tlb_shootdown = note_lock;
-    ktest_add_action(test, forget_shootdown, NULL);
-    lock_held_in_shootdown = "no call";
-    KTEST_EXPECT_EQ(test, kernel_map((virt_addr_t){SPARE}, test_frame(0), PAGE_SIZE, RIGHTS), OK);
-    KTEST_EXPECT_STREQ(test, lock_held_in_shootdown, "kernel address space");
-    lock_held_in_shootdown = "no call";
-    KTEST_EXPECT_EQ(test, kernel_unmap((virt_addr_t){SPARE}, PAGE_SIZE), OK);
-    KTEST_EXPECT_STREQ(test, lock_held_in_shootdown, "kernel address space");
 }
 
 KTEST(kernel_space, memory_comes_with_frames_of_its_own)

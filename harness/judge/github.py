@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
@@ -34,7 +33,7 @@ def defuse(text: str) -> str:
 
 
 def new_token() -> str:
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def stop_commands(token: str) -> str:

@@ -127,7 +127,7 @@ class Machine:
                           "Name another with --qemu.", said.decode("utf-8", "backslashreplace"))
         return version_of((int(match[1]), int(match[2])))
 
-    def imposture(self) -> str:
+    def why_no_qemu(self) -> str:
         """Why the program is no QEMU, if it is none."""
         try:
             self.version()

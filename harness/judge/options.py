@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import List, NoReturn, Optional, Tuple
+from typing import List, NoReturn, Optional, Sequence, Tuple
 
 from .elf import ALLOCATIONS_PER_TEST
 from .machine import BootWay
@@ -93,15 +93,18 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
     if options.list and options.durations is not None:
         parser.error("--list boots nothing, so that nothing takes any time")
     if options.bisect_order:
-        others = [name for name, is_used in (
+        _refuse_beside(parser, "--bisect-order decides itself what runs and what it says", (
             ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
             ("--bench", options.bench), ("--isolate boot", options.isolate == "boot"),
             ("-x", options.stop), ("--durations", options.durations is not None),
-            ("--tap", options.tap), ("--junit", options.junit), ("--github", options.github))
-            if is_used]
-        if others:
-            parser.error(f"--bisect-order decides itself what runs and what it says: it goes "
-                         f"without {others[0]}")
+            ("--tap", options.tap), ("--junit", options.junit), ("--github", options.github)))
+
+
+def _refuse_beside(parser: ArgumentParser, why: str, others: Sequence[Tuple[str, object]]) -> None:
+    """The first one of these options that is used, if any."""
+    for name, is_used in others:
+        if is_used:
+            parser.error(f"{why}: it goes without {name}")
 
 
 def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namespace) -> None:
@@ -115,34 +118,28 @@ def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namesp
             parser.error(f"--{lonely[0]} is for a kernel that the harness does not boot: it goes "
                          "with --attach or parse")
         return
-    others = [name for name, is_used in (
+    _refuse_beside(parser, f"{what} boots nothing, and takes one run as it is", (
         ("--list", options.list), ("--bisect-order", options.bisect_order),
         ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
         ("--isolate boot", options.isolate == "boot"), ("-j", options.jobs > 1),
         ("--boot grub", options.boot == "grub"), ("--accel kvm", options.accel == "kvm"),
         ("--qemu-arg", options.qemu_arg), ("--machine", options.machine),
         ("-x", options.stop and options.log), ("--console", options.console and options.log),
-        ("--shuffle without a seed", options.shuffle == ANY_SEED)) if is_used]
-    if others:
-        parser.error(f"{what} boots nothing, and takes one run as it is: it goes without "
-                     f"{others[0]}")
+        ("--shuffle without a seed", options.shuffle == ANY_SEED)))
 
 
 def _refuse_beside_gdb(parser: ArgumentParser, options: argparse.Namespace) -> None:
     """gdb has the terminal, and follows one boot."""
     if not options.gdb and not options.gdb_on_failure:
         return
-    others = [name for name, is_used in (
+    name = "--gdb" if options.gdb else "--gdb-on-failure"
+    _refuse_beside(parser, f"{name} gives the terminal to gdb, for one boot", (
         ("--gdb-on-failure", options.gdb and options.gdb_on_failure), ("--list", options.list),
         ("--bisect-order", options.bisect_order), ("parse", options.log),
         ("--attach", options.attach), ("--tap", options.tap), ("--json -", options.json == "-"),
         ("--junit -", options.junit == "-"), ("-j", options.gdb and options.jobs > 1),
         ("--repeat", options.gdb and options.repeat is not None),
-        ("--until-fail", options.gdb and options.until_fail)) if is_used]
-    if others:
-        name = "--gdb" if options.gdb else "--gdb-on-failure"
-        parser.error(f"{name} gives the terminal to gdb, for one boot: it goes without "
-                     f"{others[0]}")
+        ("--until-fail", options.gdb and options.until_fail)))
 
 
 def _add_selection(parser: ArgumentParser) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Callable, Iterator, List, Mapping, Optional, Protocol, S
 
 import pexpect
 
-from .machine import MONITOR, PROTOCOL
+from .machine import MONITOR, PROTOCOL, QEMU_LOG, TRIPLE_FAULT
 from .model import Refusal
 from .program import die_with_parent, why_not_run
 from .sieve import Sieve
@@ -401,6 +401,11 @@ def read_tail(path: Path) -> str:
             return log.read(TAIL_BYTES).decode("utf-8", "backslashreplace")
     except OSError:
         return ""
+
+
+def has_triple_fault(folder: Path) -> bool:
+    """Whether that is in the log of what ran there."""
+    return TRIPLE_FAULT.search(read_tail(folder / QEMU_LOG)) is not None
 
 
 def _message(line: bytes) -> Optional[Mapping[str, Any]]:

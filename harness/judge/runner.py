@@ -246,7 +246,7 @@ class Runner:
                 raise
             watch.ending, log = Ending(stop=Stop.DISK_FULL), str(error)
         if not watch.is_connected and not no_qemu and watch.ending.stop is not Stop.DISK_FULL:
-            no_qemu = self._machine.imposture()
+            no_qemu = self._machine.why_no_qemu()
         evidence = Evidence(
             expected=boot.tests, registered=len(self._image.tests),
             build_id=self._image.build_id or "none", nonce=nonce, events=tuple(watch.events),

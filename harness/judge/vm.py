@@ -23,10 +23,10 @@ from . import look
 from .evidence import Ending
 from .keys import Keys, chord, keys_of
 from .look import MachineError
-from .machine import QEMU_LOG, TRIPLE_FAULT, BootWay, Machine
+from .machine import BootWay, Machine
 from .model import Needs
 from .qemu import (Answer, ConsoleData, Exited, Happening, MonitorMessage, ProtocolData, Qemu,
-                   QemuError, private_folder, read_tail)
+                   QemuError, has_triple_fault, private_folder, read_tail)
 from .screen import Screen
 
 SECONDS = 20.0  # that an expectation may take, unless it says otherwise
@@ -326,9 +326,8 @@ class VirtualMachine:
     def _conclude(self, exited: Exited) -> Ending:
         reasons = [str(event.get("data", {}).get("reason", "")) for event in self.events
                    if event["event"] == "SHUTDOWN"]
-        has_triple_fault = TRIPLE_FAULT.search(read_tail(self.folder / QEMU_LOG)) is not None
         return Ending(exited.status, exited.signal, shutdown=reasons[0] if reasons else "",
-                      has_triple_fault=has_triple_fault)
+                      has_triple_fault=has_triple_fault(self.folder))
 
 
 class Machines:

@@ -15,12 +15,11 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from .evidence import Ending, Intervention, Stop
 from .judge import REFUSAL
 from .look import keep_remains, registers_text
-from .machine import QEMU_LOG, TRIPLE_FAULT
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Rerun, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
 from .qemu import (Channels, ConsoleData, Exited, Happening, MonitorBroken, MonitorMessage,
-                   ProtocolData, Wish, read_tail)
+                   ProtocolData, Wish, has_triple_fault, read_tail)
 from .terms import version_of
 
 CONSOLE_BYTES = 4 << 20
@@ -274,11 +273,9 @@ class Watch:
         self._shutdown = self._shutdown or reason
 
     def _conclude(self) -> Ending:
-        log = self._folder / QEMU_LOG
-        has_triple_fault = TRIPLE_FAULT.search(read_tail(log)) is not None
         exited = self._exited or Exited(None, None)
-        return Ending(exited.status, exited.signal, self._stop, self._shutdown, has_triple_fault,
-                      self._vm_status)
+        return Ending(exited.status, exited.signal, self._stop, self._shutdown,
+                      has_triple_fault(self._folder), self._vm_status)
 
 
 def _dictionary(value: object) -> Dict[str, object]:

@@ -122,7 +122,8 @@ def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namesp
         ("--list", options.list), ("--bisect-order", options.bisect_order),
         ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
         ("--isolate boot", options.isolate == "boot"), ("-j", options.jobs > 1),
-        ("--boot grub", options.boot == "grub"), ("--accel kvm", options.accel == "kvm"),
+        (f"--boot {options.boot}", options.boot in ("grub", "uefi")),
+        ("--accel kvm", options.accel == "kvm"),
         ("--qemu-arg", options.qemu_arg), ("--machine", options.machine),
         ("-x", options.stop and options.log), ("--console", options.console and options.log),
         ("--shuffle without a seed", options.shuffle == ANY_SEED)))

@@ -262,7 +262,8 @@ def test_logs_that_cannot_be_read(kernel: Path, tmp_path: Path, capsys: Capture,
     (["parse", "x", "--shuffle"], "without a seed"),
     (["--nonce", "n"], "--nonce is for a kernel that the harness does not boot"),
     (["--told", "ktest.nonce=n"], "--told is for a kernel"),
-    (["--attach", "x", "--boot", "grub"], "--attach boots nothing")])
+    (["--attach", "x", "--boot", "grub"], "--attach boots nothing"),
+    (["parse", "x", "--boot", "uefi"], "goes without --boot uefi")])
 def test_wrong_usage_is_a_sentence(arguments: List[str], words: str, capsys: Capture) -> None:
     assert cli.main(arguments) == options.USAGE
     error = capsys.readouterr().err

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The VGA's text mode 3 out of its memory: 25 rows of 80 cells, two bytes each (IBM VGA, 1987)."""
+"""The VGA's text mode 3 out of its memory: 25 rows of 80 cells, two bytes each (IBM VGA, 1987).
+
+A colour's highest bit is the brightness of the background, as the kernel sets the VGA up. Until
+then a real one would blink there; QEMU's never does (hw/display/vga.c, vga_draw_text), so that this
+is what is on its screen in either mode.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,15 +18,12 @@ COLOURS = ("black", "blue", "green", "cyan", "red", "magenta", "brown", "light g
            "dark gray", "light blue", "light green", "light cyan", "light red", "light magenta",
            "yellow", "white")
 
-BLINKS = 0x80  # as the BIOS sets the VGA up; the eight bright backgrounds need another mode
-
 
 @dataclass(frozen=True)
 class Cell:
     character: str
     foreground: str = "light gray"
     background: str = "black"
-    is_blinking: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,5 +58,4 @@ def _cell(code: int, attribute: int) -> Cell:
     character = bytes([code]).decode("cp437")
     if not character.isprintable():  # glyphs that no character set has: a heart, a smile
         character = "?" if code else " "
-    return Cell(character, COLOURS[attribute & 15], COLOURS[attribute >> 4 & 7],
-                bool(attribute & BLINKS))
+    return Cell(character, COLOURS[attribute & 15], COLOURS[attribute >> 4])

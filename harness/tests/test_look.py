@@ -41,7 +41,7 @@ def test_screen_has_lines_and_colours() -> None:
     shown = screen.decode(painted(b"Hello", 0x9E, row=2, column=3))
     assert shown.text == "\n\n   Hello" and len(shown.lines) == 25
     assert shown.find("Hello") == tuple(
-        screen.Cell(character, "yellow", "blue", True) for character in "Hello")
+        screen.Cell(character, "yellow", "light blue") for character in "Hello")
     assert shown.rows[0][0] == screen.Cell(" ") and shown.find("hello") == ()
 
 

@@ -177,8 +177,8 @@ class Watch:
             self._stop = Stop.HANG
 
     def wait_for_firmware(self) -> None:
-        """Before the kernel begins, a slow one has its own time."""
-        self._extend(FIRMWARE_SECONDS)
+        """Before the kernel's time to begin, a slow one has its own."""
+        self._extend(FIRMWARE_SECONDS + self._timeout)
 
     def _extend(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds

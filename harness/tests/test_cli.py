@@ -15,6 +15,7 @@ import pytest
 
 import run
 from judge import cli, machine, options, qemu
+from judge.watch import Watch
 from tests.conftest import FLAGS, HERE
 from tests.proves import proves
 from tests.test_process import processes_of, wait_until
@@ -206,16 +207,20 @@ def test_grub(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, capsys: Capture
 
 def test_uefi(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
               capsys: Capture) -> None:
-    """Its firmware speaks on the protocol's port before the kernel does; no other one may."""
+    """Its firmware speaks on the protocol's port before the kernel does, and is waited for; no
+    other one may, or is."""
     iso, firmware = tmp_path / "faultline.iso", tmp_path / "code.fd"
     Path(f"{iso}.registry").write_bytes(Path(f"{kernel}.registry").read_bytes())
     for path in (iso, firmware):
         path.touch()
     monkeypatch.setattr("judge.machine.UEFI_FIRMWARE", (str(firmware),))
+    waited: List[Watch] = []
+    monkeypatch.setattr(Watch, "wait_for_firmware", lambda watch: waited.append(watch))
     words = ["--iso", str(iso), "--qemu", fake_qemu("firmware_speaks_on_all_ports"), "alpha.one"]
     assert main(kernel, "--boot", "uefi", *words) == 0
     assert "uefi boot" in capsys.readouterr().out
     assert main(kernel, "--boot", "grub", *words) == 99
+    assert len(waited) == 1
     assert "0x1b is a control character" in capsys.readouterr().out
     monkeypatch.setattr("judge.machine.UEFI_FIRMWARE", ())
     assert main(kernel, "--boot", "uefi", *words) == 99

@@ -10,7 +10,7 @@ import pytest
 from judge.evidence import Stop
 from judge.model import Inject, Test
 from judge.qemu import Answer, Exited, Happening, MonitorMessage, ProtocolData, Wish
-from judge.watch import Watch
+from judge.watch import FIRMWARE_SECONDS, Watch
 from tests import stream
 
 ROW = {"suite": "s", "test": "t", "name": "s.t", "outcome": "pass"}
@@ -73,11 +73,14 @@ def said(*lines: str) -> ProtocolData:
 
 def follow(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timeout_ms: int = 0,
            cpu_share: float = 1.0, is_halted: bool = False, refusal: str = "",
-           inject: Inject = Inject.NONE) -> Tuple[Watch, Clock]:
+           inject: Inject = Inject.NONE, timeout: float = 10.0, has_firmware: bool = False
+           ) -> Tuple[Watch, Clock]:
     clock = Clock(script)
     clock.cpu_share, clock.is_halted, clock.refusal = cpu_share, is_halted, refusal
     monkeypatch.setattr("time.monotonic", clock.monotonic)
-    watch = Watch([Test("s", "t", timeout_ms=timeout_ms, inject=inject)], 10.0, False, tmp_path)
+    watch = Watch([Test("s", "t", timeout_ms=timeout_ms, inject=inject)], timeout, False, tmp_path)
+    if has_firmware:
+        watch.wait_for_firmware()
     for wish in watch.follow(clock):  # type: ignore[arg-type]
         clock.fulfil(wish)
     return watch, clock
@@ -165,6 +168,24 @@ def test_the_boot_as_a_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.Monk
                       (63.0, said(LINES[-1])), (66.0, Exited(33, None))]
     watch, clock = follow(script, tmp_path, monkeypatch)
     assert (watch.ending.stop, clock.now) == (Stop.TOO_LONG, 65.0)
+
+
+@pytest.mark.parametrize("timeout", [10.0, 100.0])
+def test_a_slow_firmware_has_its_own_time(timeout: float, tmp_path: Path,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before that of the kernel's first word. Then there is no more of it between two steps, but
+    the boot as a whole is longer."""
+    silent, clock = follow([], tmp_path, monkeypatch, timeout=timeout, has_firmware=True)
+    assert (silent.ending.stop, clock.now) == (Stop.HANG, FIRMWARE_SECONDS + timeout)
+
+    late = clock.now - 1.0
+    begun, clock = follow([(late, said(*LINES[:BEGIN]))], tmp_path, monkeypatch, timeout=timeout,
+                          has_firmware=True)
+    assert (begun.ending.stop, clock.now) == (Stop.HANG, late + timeout)
+    whole, _ = follow([(late, said(*LINES[:BEGIN])), (late + timeout - 1.0, said(*LINES[BEGIN:])),
+                       (late + timeout, Exited(33, None))], tmp_path, monkeypatch,
+                      timeout=timeout, has_firmware=True)
+    assert (whole.ending.stop, whole.ending.status) == (None, 33)
 
 
 @pytest.mark.parametrize("inject, command", [

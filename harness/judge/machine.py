@@ -164,9 +164,9 @@ class Machine:
             lean += f",{NO_ACPI}"
         model = ["-M", self.model or lean]
         name = self.model.partition(",")[0] or "pc"
-        if self.way is BootWay.UEFI:  # which has a framebuffer
-            return [*model, "-vga", "std", "-drive",
-                    f"if=pflash,format=raw,readonly=on,file={uefi_firmware()}"]
+        if self.way is BootWay.UEFI:  # which has a framebuffer, and tries any drive without an index
+            return [*model, "-vga", "std", "-global", "ide-cd.bootindex=0",
+                    "-drive", f"if=pflash,format=raw,readonly=on,file={uefi_firmware()}"]
         # qboot has no code for a VGA and none for a CD-ROM.
         if self.has_qboot and name in QBOOT_MACHINES and not has_vga:
             model += ["-bios", "qboot.rom"]

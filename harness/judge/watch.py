@@ -15,6 +15,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from .evidence import Ending, Intervention, Stop
 from .judge import REFUSAL
 from .look import keep_remains, registers_text
+from .machine import HIDE_THE_TPM
 from .model import Inject, Test, Verdict
 from .protocol import (Armed, Broken, Event, Hang, Parser, Rerun, Restart, SuiteBegan, SuiteEnded,
                        TestBegan, TestClosed, TestEnded, Totals)
@@ -36,7 +37,7 @@ GRACE_SECONDS = 5.0
 SLOW_FACTOR = 10  # so many times as long for a QEMU that the host gives no CPU time
 NMIS = 3  # one may meet the kernel while it handles another
 NMI_SECONDS = 1.0
-FIRMWARE_SECONDS = 60.0  # UEFI's takes 3 on a quiet host
+FIRMWARE_SECONDS = 60.0  # UEFI's takes 1 on a quiet host
 
 # QMP commands by what a test asks for, and how it is called.
 INJECTIONS: Mapping[Inject, Tuple[str, str, Dict[str, str]]] = {
@@ -111,6 +112,7 @@ class Watch:
         self._stop: Optional[Stop] = None
         self._shutdown = self._vm_status = ""
         self._kvm_question = 0
+        self._preparation: Sequence[str] = ()  # the monitor's, before the machine runs
         now = time.monotonic()
         # All of them at their slowest, one of them longer, and as long again for start and end.
         self._last_deadline = (now + sum(test.timeout_ms / 1000 or timeout for test in tests)
@@ -177,8 +179,9 @@ class Watch:
             self._stop = Stop.HANG
 
     def wait_for_firmware(self) -> None:
-        """Before the kernel's time to begin, a slow one has its own."""
+        """Before the kernel's time to begin, UEFI's has its own."""
         self._extend(FIRMWARE_SECONDS + self._timeout)
+        self._preparation = HIDE_THE_TPM
 
     def _extend(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
@@ -254,6 +257,8 @@ class Watch:
         if "QMP" in message:
             self.greeted_version = _version(message)
             self._kvm_question = qemu.request("query-kvm", {})
+            for line in self._preparation:
+                qemu.request("human-monitor-command", {"command-line": line})
             if self.starts_the_machine:
                 qemu.request("cont", {})
         elif self._kvm_question and message.get("id") == self._kvm_question:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List, Mapping, Tuple
 
 import pytest
 
 from judge.evidence import Stop
+from judge.machine import HIDE_THE_TPM
 from judge.model import Inject, Test
 from judge.qemu import Answer, Exited, Happening, MonitorMessage, ProtocolData, Wish
 from judge.watch import FIRMWARE_SECONDS, Watch
@@ -48,8 +49,8 @@ class Clock:
             return [self._script.pop(0)[1]]
         return []
 
-    def request(self, execute: str, arguments: object) -> int:
-        self.requested.append(execute)
+    def request(self, execute: str, arguments: Mapping[str, object]) -> int:
+        self.requested.append(str(arguments.get("command-line", execute)))
         return len(self.requested)
 
     def ask(self, execute: str, **arguments: object) -> Answer:
@@ -249,3 +250,10 @@ def test_the_machine_starts_when_it_is_watched(greets: bool, requested: List[str
     for _ in watch.follow(clock):  # type: ignore[arg-type]
         pass
     assert clock.requested == requested
+
+
+def test_uefis_machine_is_prepared_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                    ) -> None:
+    _, clock = follow([(0.0, MonitorMessage({"QMP": {}})), (1.0, Exited(0, None))], tmp_path,
+                      monkeypatch, has_firmware=True)
+    assert clock.requested == ["query-kvm", *HIDE_THE_TPM, "cont"]

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from judge import look
 from judge.look import REMAINS, MachineError
-from judge.vm import Machines, VirtualMachine
+from judge.machine import HIDE_THE_TPM, TPM_ADDRESS, UEFI_FIRMWARE, BootWay, Machine
+from judge.model import Needs
+from judge.qemu import Answer, Qemu, private_folder
+from judge.vm import ANSWER_SECONDS, Machines, VirtualMachine
 from PIL import Image as Picture
 
 from conftest import ONE_TEST, ROOT
@@ -26,6 +32,24 @@ MANUAL = (ROOT / "docs/harness.md").read_text().partition("## Scripting the mach
 HELLO = "Hello World!"
 LIGHT_CYAN = (0x57, 0xff, 0xff)  # as the VGA mixes it: six bits a colour
 WAYS = ("direct", "grub")
+
+
+# --- UEFI ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("model", ["pc", "q35"])
+def test_no_tpm_is_seen_by_its_firmware(machine_default: Machine, model: str) -> None:
+    """Which would wait for one that reads as zeros."""
+    if not any(Path(path).exists() for path in UEFI_FIRMWARE):
+        pytest.skip("there is no firmware for UEFI here")
+    uefi = replace(machine_default, way=BootWay.UEFI, model=model)
+    folder = private_folder()
+    with Qemu(uefi.command(folder, "", Needs(0)), folder) as qemu:
+        qemu.wait(ANSWER_SECONDS)
+        assert qemu.is_connected, qemu.log()
+        for line in HIDE_THE_TPM:
+            assert qemu.ask("human-monitor-command", command_line=line) == Answer("")
+        assert look.read_memory(qemu, folder, TPM_ADDRESS, 4, True) == b"\xff" * 4
+    shutil.rmtree(folder)
 
 
 # --- This kernel ----------------------------------------------------------------------------------

@@ -358,7 +358,8 @@ class Machines:
              extra: Sequence[str] = ()) -> VirtualMachine:
         """Starts a machine. What is not said is as the default has it.
 
-        way          "direct" (QEMU loads the kernel) or "grub" (GRUB does, from the iso)
+        way          "direct" (QEMU loads the kernel), "grub" or "uefi" (GRUB does, from the iso,
+                     on BIOS or UEFI)
         model        of the machine, as QEMU's -M takes it; if not said, a pc, lean without a VGA
         arguments    for the kernel, in the fw_cfg file opt/faultline/ktest
         reboots      whether the machine survives a reset; else it ends

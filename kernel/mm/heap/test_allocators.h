@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// For tests: all designs, to be tested by what they have in common.
+#pragma once
+
+#include "mm/heap/allocator.h"
+
+#define TEST_HEAP_BYTES (100 << 10) // as in the post: 25 pages
+
+struct test_allocator {
+    const char *name;
+    struct allocator *(*make)(void *start, size_t size_bytes); // afresh: one at a time
+    bool reuses; // memory that was freed can be had again, whatever else is in use
+};
+
+#define TEST_ALLOCATOR_COUNT 1
+extern const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT];
+
+// Over all of `test_heap`.
+extern uint8_t test_heap[TEST_HEAP_BYTES];
+struct allocator *test_allocator_make(const struct test_allocator *test_allocator);
+
+// For KTEST_PARAM: the name.
+void test_allocator_describe(const struct test_allocator *test_allocator, char *text_out,
+                             size_t size_bytes);
+
+// The largest block that can be had, to within 64 bytes, found by bisection.
+size_t test_allocator_largest(struct allocator *allocator);

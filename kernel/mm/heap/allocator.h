@@ -35,7 +35,7 @@ struct allocator_statistics {
     uint64_t failure_count;    // calls that returned none
 };
 
-// What a design has to write. The arguments are as the functions below have checked them.
+// What a design has to write. Sizes, alignments and blocks are checked by the functions below.
 struct allocator_operations {
     const char *name;
     void *(*allocate)(struct allocator *allocator, size_t size_bytes, size_t alignment);
@@ -49,12 +49,22 @@ struct allocator_operations {
     void (*dump)(const struct allocator *allocator, const struct writer *writer);
 };
 
+// Whether there can be a block of that size: not one of 0 bytes, nor of half the address space. So
+// no design has to fear for its sums.
+static inline bool allocator_size_is_possible(size_t size_bytes)
+{
+    return size_bytes - 1 < PTRDIFF_MAX;
+}
+
 // A block of at least `size_bytes`, with any contents, at a multiple of `alignment`, which is a
 // power of two. NULL if there is none, and for 0 bytes.
 [[nodiscard]] static inline void *allocator_allocate(struct allocator *allocator, size_t size_bytes,
                                                      size_t alignment)
 {
     assert(is_power_of_two(alignment));
+    if (!allocator_size_is_possible(size_bytes)) {
+        return NULL;
+    }
     return allocator->operations->allocate(allocator, size_bytes, alignment);
 }
 
@@ -71,7 +81,8 @@ static inline void allocator_free(struct allocator *allocator, void *block)
 [[nodiscard]] static inline bool allocator_resize(struct allocator *allocator, void *block,
                                                   size_t size_bytes)
 {
-    return size_bytes != 0 && allocator->operations->resize(allocator, block, size_bytes);
+    return allocator_size_is_possible(size_bytes) &&
+           allocator->operations->resize(allocator, block, size_bytes);
 }
 
 // How many bytes of a block may be used: at least what was asked for.

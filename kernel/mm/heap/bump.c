@@ -19,13 +19,6 @@ static struct header *header_of(const void *block)
     return (struct header *)(uintptr_t)block - 1;
 }
 
-// The largest size for which no sum below can wrap around.
-static bool fits(const struct bump_allocator *bump, size_t size_bytes, size_t alignment)
-{
-    size_t free_bytes = bump->back.top - bump->front.top;
-    return size_bytes != 0 && size_bytes <= free_bytes && alignment <= free_bytes;
-}
-
 static void *add_block(struct bump_side *side, uintptr_t block, size_t size_bytes, uintptr_t top)
 {
     *header_of((void *)block) = (struct header){size_bytes, side->top};
@@ -34,36 +27,36 @@ static void *add_block(struct bump_side *side, uintptr_t block, size_t size_byte
     return (void *)block;
 }
 
+// With room for the header, and where a header may stand.
+static bool is_possible(const struct bump_allocator *bump, size_t size_bytes, size_t padding_bytes)
+{
+    size_t free_bytes = bump->back.top - bump->front.top;
+    size_t total_bytes = sizeof(struct header) + size_bytes;
+    return total_bytes <= free_bytes && padding_bytes <= free_bytes - total_bytes;
+}
+
 static void *allocate(struct allocator *allocator, size_t size_bytes, size_t alignment)
 {
     struct bump_allocator *bump = bump_of(allocator);
-    if (alignment < _Alignof(struct header)) {
-        alignment = _Alignof(struct header);
-    }
-    if (!fits(bump, size_bytes, alignment)) {
+    size_t mask = (alignment - 1) | (_Alignof(struct header) - 1);
+    uintptr_t first = bump->front.top + sizeof(struct header);
+    size_t padding_bytes = -first & mask;
+    if (!is_possible(bump, size_bytes, padding_bytes)) {
         return NULL;
     }
-    uintptr_t block = align_up(bump->front.top + sizeof(struct header), alignment);
-    uintptr_t top = block + size_bytes;
-    if (top > bump->back.top) {
-        return NULL;
-    }
-    return add_block(&bump->front, block, size_bytes, top);
+    uintptr_t block = first + padding_bytes;
+    return add_block(&bump->front, block, size_bytes, block + size_bytes);
 }
 
 void *bump_allocate_back(struct bump_allocator *bump, size_t size_bytes, size_t alignment)
 {
     assert(is_power_of_two(alignment));
-    if (alignment < _Alignof(struct header)) {
-        alignment = _Alignof(struct header);
-    }
-    if (!fits(bump, size_bytes, alignment)) {
+    size_t mask = (alignment - 1) | (_Alignof(struct header) - 1);
+    uintptr_t last = bump->back.top - size_bytes;
+    if (!allocator_size_is_possible(size_bytes) || !is_possible(bump, size_bytes, last & mask)) {
         return NULL;
     }
-    uintptr_t block = align_down(bump->back.top - size_bytes, alignment);
-    if (block < bump->front.top + sizeof(struct header)) {
-        return NULL;
-    }
+    uintptr_t block = last - (last & mask);
     return add_block(&bump->back, block, size_bytes, block - sizeof(struct header));
 }
 
@@ -79,7 +72,7 @@ static void free(struct allocator *allocator, void *block)
     header->size_bytes = 0;
     if (--side->block_count == 0) {
         side->top = is_back ? bump->end : bump->start;
-    } else if (side->top == top) {
+    } else if (side->top == top && bump->reuse == BUMP_LAST_AT_ONCE) {
         side->top = header->top_before;
     }
 }
@@ -156,7 +149,8 @@ static void dump(const struct allocator *allocator, const struct writer *writer)
                  bump->back.block_count);
 }
 
-void bump_allocator_init(struct bump_allocator *bump_out, void *start, size_t size_bytes)
+void bump_allocator_init(struct bump_allocator *bump_out, void *start, size_t size_bytes,
+                         enum bump_reuse reuse)
 {
     static const struct allocator_operations operations = {
         .name = "bump",
@@ -172,6 +166,6 @@ void bump_allocator_init(struct bump_allocator *bump_out, void *start, size_t si
     };
     uintptr_t at = (uintptr_t)start;
     assert(size_bytes != 0 && size_bytes <= UINTPTR_MAX - at);
-    *bump_out =
-        (struct bump_allocator){{&operations}, at, at + size_bytes, {at, 0}, {at + size_bytes, 0}};
+    *bump_out = (struct bump_allocator){{&operations},        at,   at + size_bytes, {at, 0},
+                                        {at + size_bytes, 0}, reuse};
 }

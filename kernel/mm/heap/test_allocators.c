@@ -3,23 +3,82 @@
 
 #include "lib/addr.h"
 #include "mm/heap/bump.h"
+#include "mm/heap/fixed_block.h"
+#include "mm/heap/linked_list.h"
 
 _Alignas(PAGE_SIZE) uint8_t test_heap[TEST_HEAP_BYTES];
 
-static struct allocator *make_bump(void *start, size_t size_bytes)
+static struct allocator *make_bump(void *start, size_t size_bytes, enum bump_reuse reuse)
 {
     static struct bump_allocator bump;
-    bump_allocator_init(&bump, start, size_bytes);
+    bump_allocator_init(&bump, start, size_bytes, reuse);
     return &bump.base;
 }
 
+static struct allocator *make_plain_bump(void *start, size_t size_bytes)
+{
+    return make_bump(start, size_bytes, BUMP_WHEN_ALL_IS_FREE);
+}
+
+static struct allocator *make_better_bump(void *start, size_t size_bytes)
+{
+    return make_bump(start, size_bytes, BUMP_LAST_AT_ONCE);
+}
+
+static struct allocator *make_list(void *start, size_t size_bytes, enum fit fit)
+{
+    static struct list_allocator list;
+    list_allocator_init(&list, start, size_bytes, fit);
+    return &list.base;
+}
+
+static struct allocator *make_first_fit(void *start, size_t size_bytes)
+{
+    return make_list(start, size_bytes, FIRST_FIT);
+}
+
+static struct allocator *make_best_fit(void *start, size_t size_bytes)
+{
+    return make_list(start, size_bytes, BEST_FIT);
+}
+
+static struct allocator *make_fixed_block(void *start, size_t size_bytes)
+{
+    static struct fixed_block_allocator fixed_block;
+    fixed_block_allocator_init(&fixed_block, start, size_bytes);
+    return &fixed_block.base;
+}
+
 const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
-    {"bump", make_bump, .reuses = false},
+    {"bump", make_plain_bump, .reuses = false},
+    {"bump, last block at once", make_better_bump, .reuses = false, .reuses_last = true},
+    {"linked list, first fit", make_first_fit, .reuses = true},
+    {"linked list, best fit", make_best_fit, .reuses = true},
+    {"fixed block", make_fixed_block, .reuses = true},
 };
 
 struct allocator *test_allocator_make(const struct test_allocator *test_allocator)
 {
     return test_allocator->make(test_heap, sizeof(test_heap));
+}
+
+void test_allocator_expect_sound(struct ktest *test, const struct allocator *allocator)
+{
+    const char *problem = allocator_check(allocator);
+    KTEST_ASSERT_TRUE_MSG(test, problem == NULL, "%s", problem != NULL ? problem : "");
+}
+
+void test_allocator_expect_like_new(struct ktest *test, struct allocator *allocator,
+                                    const struct allocator_statistics *first)
+{
+    test_allocator_expect_sound(test, allocator);
+    allocator_trim(allocator);
+    test_allocator_expect_sound(test, allocator);
+    struct allocator_statistics now;
+    allocator_measure(allocator, &now);
+    KTEST_EXPECT_EQ(test, now.block_count, first->block_count);
+    KTEST_EXPECT_EQ(test, now.used_bytes, first->used_bytes);
+    KTEST_EXPECT_MEMEQ(test, &now, first, sizeof(now));
 }
 
 void test_allocator_describe(const struct test_allocator *test_allocator, char *text_out,

@@ -49,12 +49,8 @@ struct allocator_operations {
     void (*dump)(const struct allocator *allocator, const struct writer *writer);
 };
 
-// Whether there can be a block of that size: not one of 0 bytes, nor of half the address space. So
-// no design has to fear for its sums.
-static inline bool allocator_size_is_possible(size_t size_bytes)
-{
-    return size_bytes - 1 < PTRDIFF_MAX;
-}
+// No block is larger: sizes, alignments and headers can be summed up without a fear.
+#define ALLOCATION_BYTES_MAX (SIZE_MAX / 4)
 
 // A block of at least `size_bytes`, with any contents, at a multiple of `alignment`, which is a
 // power of two. NULL if there is none, and for 0 bytes.
@@ -62,7 +58,7 @@ static inline bool allocator_size_is_possible(size_t size_bytes)
                                                      size_t alignment)
 {
     assert(is_power_of_two(alignment));
-    if (!allocator_size_is_possible(size_bytes)) {
+    if (size_bytes == 0 || size_bytes > ALLOCATION_BYTES_MAX) {
         return NULL;
     }
     return allocator->operations->allocate(allocator, size_bytes, alignment);
@@ -81,7 +77,7 @@ static inline void allocator_free(struct allocator *allocator, void *block)
 [[nodiscard]] static inline bool allocator_resize(struct allocator *allocator, void *block,
                                                   size_t size_bytes)
 {
-    return allocator_size_is_possible(size_bytes) &&
+    return size_bytes != 0 && size_bytes <= ALLOCATION_BYTES_MAX &&
            allocator->operations->resize(allocator, block, size_bytes);
 }
 

@@ -27,52 +27,57 @@ static void *add_block(struct bump_side *side, uintptr_t block, size_t size_byte
     return (void *)block;
 }
 
-// With room for the header, and where a header may stand.
-static bool is_possible(const struct bump_allocator *bump, size_t size_bytes, size_t padding_bytes)
+// What lies between the border and a block, header and padding, and the block.
+static bool is_possible(const struct bump_allocator *bump, size_t total_bytes)
 {
-    size_t free_bytes = bump->back.top - bump->front.top;
-    size_t total_bytes = sizeof(struct header) + size_bytes;
-    return total_bytes <= free_bytes && padding_bytes <= free_bytes - total_bytes;
+    return total_bytes <= bump->back.top - bump->front.top;
+}
+
+static size_t mask_of(size_t alignment)
+{
+    return (alignment - 1) | (_Alignof(struct header) - 1);
 }
 
 static void *allocate(struct allocator *allocator, size_t size_bytes, size_t alignment)
 {
     struct bump_allocator *bump = bump_of(allocator);
-    size_t mask = (alignment - 1) | (_Alignof(struct header) - 1);
     uintptr_t first = bump->front.top + sizeof(struct header);
-    size_t padding_bytes = -first & mask;
-    if (!is_possible(bump, size_bytes, padding_bytes)) {
+    size_t padding_bytes = -first & mask_of(alignment);
+    size_t total_bytes = sizeof(struct header) + padding_bytes + size_bytes;
+    if (!is_possible(bump, total_bytes)) {
         return NULL;
     }
-    uintptr_t block = first + padding_bytes;
-    return add_block(&bump->front, block, size_bytes, block + size_bytes);
+    return add_block(&bump->front, first + padding_bytes, size_bytes,
+                     bump->front.top + total_bytes);
 }
 
 void *bump_allocate_back(struct bump_allocator *bump, size_t size_bytes, size_t alignment)
 {
     assert(is_power_of_two(alignment));
-    size_t mask = (alignment - 1) | (_Alignof(struct header) - 1);
-    uintptr_t last = bump->back.top - size_bytes;
-    if (!allocator_size_is_possible(size_bytes) || !is_possible(bump, size_bytes, last & mask)) {
+    if (size_bytes == 0 || size_bytes > ALLOCATION_BYTES_MAX) {
         return NULL;
     }
-    uintptr_t block = last - (last & mask);
-    return add_block(&bump->back, block, size_bytes, block - sizeof(struct header));
+    uintptr_t last = bump->back.top - size_bytes;
+    size_t padding_bytes = last & mask_of(alignment);
+    size_t total_bytes = sizeof(struct header) + padding_bytes + size_bytes;
+    if (!is_possible(bump, total_bytes)) {
+        return NULL;
+    }
+    return add_block(&bump->back, last - padding_bytes, size_bytes, bump->back.top - total_bytes);
 }
 
 static void free(struct allocator *allocator, void *block)
 {
     struct bump_allocator *bump = bump_of(allocator);
-    struct header *header = header_of(block);
-    assert((uintptr_t)header >= bump->start && (uintptr_t)block < bump->end);
-    assert(header->size_bytes != 0); // 0: it is free already
+    const struct header *header = header_of(block);
     bool is_back = (uintptr_t)block >= bump->back.top;
     struct bump_side *side = is_back ? &bump->back : &bump->front;
-    uintptr_t top = is_back ? (uintptr_t)header : (uintptr_t)block + header->size_bytes;
-    header->size_bytes = 0;
     if (--side->block_count == 0) {
         side->top = is_back ? bump->end : bump->start;
-    } else if (side->top == top && bump->reuse == BUMP_LAST_AT_ONCE) {
+        return;
+    }
+    uintptr_t inner_end = is_back ? (uintptr_t)header : (uintptr_t)block + header->size_bytes;
+    if (bump->reuse == BUMP_LAST_AT_ONCE && side->top == inner_end) {
         side->top = header->top_before;
     }
 }

@@ -1,37 +1,30 @@
 // SPDX-License-Identifier: MIT
-//
-// Pages know each other by their index, for the table moves when it grows.
 #include "mm/heap/fixed_block.h"
 
 #include "lib/addr.h"
 #include "lib/string.h"
 
-#define NONE UINT32_MAX
+#define ORDER_MIN FIXED_BLOCK_ORDER_MIN
+#define ORDER_MAX FIXED_BLOCK_ORDER_MAX
 
 static struct fixed_block_allocator *self_of(const struct allocator *allocator)
 {
     return (struct fixed_block_allocator *)(uintptr_t)allocator;
 }
 
-// The exponent of the smallest power of two that is at least as large as both; 64 for 0 bytes.
+// The exponent of the smallest power of two that is as large as both: the highest bit of twice what
+// is less by 1.
 static unsigned order_of(size_t size_bytes, size_t alignment)
 {
-    uint64_t bits = (size_bytes - 1) | (alignment - 1) | (BIT(FIXED_BLOCK_ORDER_MIN) - 1);
-    return 64 - (unsigned)__builtin_clzll(bits);
+    uint64_t bits = (2 * size_bytes - 2) | (2 * alignment - 2) | BIT(ORDER_MIN);
+    return 63 ^ (unsigned)__builtin_clzll(bits);
 }
 
-static struct fixed_block_size *size_of(struct fixed_block_allocator *self, unsigned order)
-{
-    return &self->sizes[order - FIXED_BLOCK_ORDER_MIN];
-}
-
-// The page that a block was cut from; NULL if it is the list's.
+// The page that a block is in.
 static struct fixed_block_page *page_of(const struct fixed_block_allocator *self, const void *block)
 {
     size_t index = ((uintptr_t)block - self->start) >> PAGE_SHIFT;
-    if (index >= self->page_count || self->pages[index].order == 0) {
-        return NULL;
-    }
+    assert(index < self->page_count);
     return &self->pages[index];
 }
 
@@ -45,29 +38,28 @@ static uintptr_t address_of(const struct fixed_block_allocator *self,
 
 static void insert(struct fixed_block_allocator *self, struct fixed_block_page *page)
 {
-    struct fixed_block_size *size = size_of(self, page->order);
-    page->next = size->first;
-    page->previous = NONE;
-    size->first = (uint32_t)(page - self->pages);
-    if (page->next != NONE) {
-        self->pages[page->next].previous = size->first;
+    page->next = self->first[page->order];
+    page->previous = NULL;
+    if (page->next != NULL) {
+        page->next->previous = page;
     }
+    self->first[page->order] = page;
 }
 
 static void unlink(struct fixed_block_allocator *self, struct fixed_block_page *page)
 {
-    if (page->previous != NONE) {
-        self->pages[page->previous].next = page->next;
+    if (page->previous != NULL) {
+        page->previous->next = page->next;
     } else {
-        size_of(self, page->order)->first = page->next;
+        self->first[page->order] = page->next;
     }
-    if (page->next != NONE) {
-        self->pages[page->next].previous = page->previous;
+    if (page->next != NULL) {
+        page->next->previous = page->previous;
     }
 }
 
 // Cuts a page of the list's into blocks, the lowest of which comes first.
-[[gnu::noinline]] static bool add_page(struct fixed_block_allocator *self, unsigned order)
+static bool add_page(struct fixed_block_allocator *self, unsigned order)
 {
     void *memory = free_list_take(&self->list.free, PAGE_SIZE, 0, PAGE_SIZE);
     if (memory == NULL) {
@@ -81,41 +73,63 @@ static void unlink(struct fixed_block_allocator *self, struct fixed_block_page *
         free = (void *)block;
     }
     struct fixed_block_page *page = &self->pages[(start - self->start) >> PAGE_SHIFT];
-    *page = (struct fixed_block_page){.free = free, .order = (uint8_t)order};
+    *page = (struct fixed_block_page){.free = free, .order = order};
     insert(self, page);
-    size_of(self, order)->has_empty = true;
     return true;
 }
 
 static void remove_page(struct fixed_block_allocator *self, struct fixed_block_page *page)
 {
     unlink(self, page);
-    page->order = 0;
+    *page = (struct fixed_block_page){};
     free_list_give(&self->list.free, (void *)address_of(self, page), PAGE_SIZE);
+}
+
+// One empty page stays ready, so that no pattern of calls cuts up a page again and again.
+[[gnu::noinline]] static void note_empty(struct fixed_block_allocator *self,
+                                         struct fixed_block_page *page)
+{
+    const struct fixed_block_page *empty = self->empty[page->order];
+    if (empty == NULL || empty->used_count != 0) {
+        self->empty[page->order] = page;
+    } else {
+        remove_page(self, page);
+    }
 }
 
 static void trim(struct allocator *allocator)
 {
     struct fixed_block_allocator *self = self_of(allocator);
-    for (unsigned i = 0; i < FIXED_BLOCK_ORDER_COUNT; i++) {
-        struct fixed_block_size *size = &self->sizes[i];
-        if (!size->has_empty) {
-            continue;
+    for (unsigned order = ORDER_MIN; order <= ORDER_MAX; order++) {
+        struct fixed_block_page *empty = self->empty[order];
+        self->empty[order] = NULL;
+        if (empty != NULL && empty->used_count == 0) {
+            remove_page(self, empty);
         }
-        struct fixed_block_page *page = &self->pages[size->first];
-        while (page->used_count != 0) {
-            page = &self->pages[page->next];
-        }
-        remove_page(self, page);
-        size->has_empty = false;
     }
 }
 
 // --- Blocks -------------------------------------------------------------------------------------
 
-[[gnu::noinline]] static void *allocate_from_list(struct fixed_block_allocator *self,
-                                                  size_t size_bytes, size_t alignment)
+static void *take_first(struct fixed_block_allocator *self, struct fixed_block_page *page)
 {
+    void **block = page->free;
+    page->free = *block;
+    page->used_count++;
+    if (page->free == NULL) {
+        unlink(self, page);
+    }
+    return block;
+}
+
+// Where no block lies ready.
+[[gnu::noinline]] static void *allocate_anew(struct fixed_block_allocator *self, size_t size_bytes,
+                                             size_t alignment)
+{
+    unsigned order = order_of(size_bytes, alignment);
+    if (order <= ORDER_MAX && add_page(self, order)) {
+        return take_first(self, self->first[order]);
+    }
     void *block = allocator_allocate(&self->list.base, size_bytes, alignment);
     if (block == NULL) {
         trim(&self->base);
@@ -128,45 +142,28 @@ static void *allocate(struct allocator *allocator, size_t size_bytes, size_t ali
 {
     struct fixed_block_allocator *self = self_of(allocator);
     unsigned order = order_of(size_bytes, alignment);
-    if (order > FIXED_BLOCK_ORDER_MAX) {
-        return allocate_from_list(self, size_bytes, alignment);
+    if (order > ORDER_MAX || self->first[order] == NULL) {
+        return allocate_anew(self, size_bytes, alignment);
     }
-    struct fixed_block_size *size = size_of(self, order);
-    if (size->first == NONE && !add_page(self, order)) {
-        return allocate_from_list(self, size_bytes, alignment);
-    }
-    struct fixed_block_page *page = &self->pages[size->first];
-    void **block = page->free;
-    page->free = *block;
-    if (page->free == NULL) {
-        unlink(self, page);
-    }
-    if (page->used_count++ == 0) {
-        size->has_empty = false;
-    }
-    return block;
+    return take_first(self, self->first[order]);
 }
 
 static void free(struct allocator *allocator, void *block)
 {
     struct fixed_block_allocator *self = self_of(allocator);
     struct fixed_block_page *page = page_of(self, block);
-    if (page == NULL) {
+    unsigned order = page->order;
+    if (order == 0) {
         allocator_free(&self->list.base, block);
         return;
     }
-    assert(page->used_count != 0 && is_aligned((uintptr_t)block, BIT(page->order)));
+    *(void **)block = page->free;
     if (page->free == NULL) {
         insert(self, page);
     }
-    *(void **)block = page->free;
     page->free = block;
-    if (--page->used_count == 0) {
-        struct fixed_block_size *size = size_of(self, page->order);
-        if (size->has_empty) {
-            remove_page(self, page);
-        }
-        size->has_empty = true;
+    if (--page->used_count == 0 && page != self->empty[order]) {
+        note_empty(self, page);
     }
 }
 
@@ -174,18 +171,34 @@ static size_t usable_bytes(const struct allocator *allocator, const void *block)
 {
     const struct fixed_block_allocator *self = self_of(allocator);
     const struct fixed_block_page *page = page_of(self, block);
-    return page != NULL ? BIT(page->order) : allocator_usable_bytes(&self->list.base, block);
+    return page->order != 0 ? BIT(page->order) : allocator_usable_bytes(&self->list.base, block);
 }
 
 static bool resize(struct allocator *allocator, void *block, size_t size_bytes)
 {
     struct fixed_block_allocator *self = self_of(allocator);
     const struct fixed_block_page *page = page_of(self, block);
-    return page != NULL ? size_bytes <= BIT(page->order)
-                        : allocator_resize(&self->list.base, block, size_bytes);
+    return page->order != 0 ? size_bytes <= BIT(page->order)
+                            : allocator_resize(&self->list.base, block, size_bytes);
 }
 
 // --- The whole ----------------------------------------------------------------------------------
+
+// Their table has moved.
+static void list_pages(struct fixed_block_allocator *self)
+{
+    memset(self->first, 0, sizeof(self->first));
+    memset(self->empty, 0, sizeof(self->empty));
+    for (size_t i = 0; i < self->page_count; i++) {
+        struct fixed_block_page *page = &self->pages[i];
+        if (page->free != NULL) {
+            insert(self, page);
+        }
+        if (page->order != 0 && page->used_count == 0) {
+            self->empty[page->order] = page;
+        }
+    }
+}
 
 // The new table lies at the end. All in front of it that was not the list's is now, the old table
 // too: the free memory stays in one piece.
@@ -196,7 +209,7 @@ static enum error extend(struct allocator *allocator, void *start, size_t size_b
     uintptr_t end = self->end + size_bytes;
     size_t page_count = (align_up(end, PAGE_SIZE) - self->start) >> PAGE_SHIFT;
     size_t table_bytes = align_up(page_count * sizeof(struct fixed_block_page), FREE_LIST_GRAIN);
-    if (table_bytes + FREE_LIST_GRAIN > size_bytes || page_count >= NONE) {
+    if (table_bytes + FREE_LIST_GRAIN > size_bytes) {
         return ENOSPC;
     }
     struct fixed_block_page *pages =
@@ -208,6 +221,7 @@ static enum error extend(struct allocator *allocator, void *start, size_t size_b
     self->pages = pages;
     self->page_count = page_count;
     self->end = end;
+    list_pages(self);
     return allocator_extend(&self->list.base, added, (uintptr_t)pages - (uintptr_t)added);
 }
 
@@ -249,22 +263,21 @@ static const char *check_page(const struct fixed_block_allocator *self,
 // The pages with free blocks of one size.
 static const char *check_size(const struct fixed_block_allocator *self, unsigned order)
 {
-    const struct fixed_block_size *size = &self->sizes[order - FIXED_BLOCK_ORDER_MIN];
     size_t listed_count = 0;
-    size_t empty_count = 0;
-    for (uint32_t index = size->first; index != NONE; index = self->pages[index].next) {
-        if (self->pages[index].order != order || ++listed_count > self->page_count) {
+    for (const struct fixed_block_page *page = self->first[order]; page != NULL;
+         page = page->next) {
+        if (page->order != order || ++listed_count > self->page_count) {
             return "a list of pages goes astray";
         }
-        empty_count += self->pages[index].used_count == 0;
+        if (page->used_count == 0 && page != self->empty[order]) {
+            return "a page is empty and nobody knows";
+        }
     }
     for (size_t i = 0; i < self->page_count; i++) {
         listed_count -= self->pages[i].order == order && self->pages[i].free != NULL;
     }
-    if (listed_count != 0) {
-        return "a page with free blocks is not in its list, or a full one is";
-    }
-    return empty_count != size->has_empty ? "empty pages are counted wrong" : NULL;
+    return listed_count != 0 ? "a page with free blocks is not in its list, or a full one is"
+                             : NULL;
 }
 
 static const char *check(const struct allocator *allocator)
@@ -318,9 +331,6 @@ void fixed_block_allocator_init(struct fixed_block_allocator *allocator_out, voi
         .end = (uintptr_t)start,
     };
     list_allocator_init(&allocator_out->list, NULL, 0, FIRST_FIT);
-    for (unsigned i = 0; i < FIXED_BLOCK_ORDER_COUNT; i++) {
-        allocator_out->sizes[i].first = NONE;
-    }
     enum error error = extend(&allocator_out->base, start, size_bytes);
     assert(error == OK);
 }

@@ -31,8 +31,7 @@ static void *allocate(struct allocator *allocator, size_t size_bytes, size_t ali
 {
     struct list_allocator *list = list_of(allocator);
     size_t total = total_bytes(size_bytes);
-    struct header *header =
-        free_list_take(&list->free, total, GRAIN, alignment < GRAIN ? GRAIN : alignment);
+    struct header *header = free_list_take(&list->free, total, GRAIN, alignment);
     if (header == NULL) {
         return NULL;
     }
@@ -94,7 +93,8 @@ static void trim(struct allocator *allocator)
 static void measure(const struct allocator *allocator, struct allocator_statistics *out)
 {
     const struct list_allocator *list = list_of(allocator);
-    for (const struct free_piece *piece = list->free.first; piece != NULL; piece = piece->next) {
+    for (const struct free_piece *piece = list->free.head.next; piece != NULL;
+         piece = piece->next) {
         out->free_bytes += piece->size_bytes;
         if (out->largest_free_bytes < piece->size_bytes) {
             out->largest_free_bytes = piece->size_bytes;
@@ -110,7 +110,8 @@ static const char *check(const struct allocator *allocator)
     const struct list_allocator *list = list_of(allocator);
     size_t free_bytes = 0;
     uintptr_t end = 0; // of the last piece
-    for (const struct free_piece *piece = list->free.first; piece != NULL; piece = piece->next) {
+    for (const struct free_piece *piece = list->free.head.next; piece != NULL;
+         piece = piece->next) {
         if ((uintptr_t)piece <= end && end != 0) {
             return "free pieces overlap, adjoin or are out of order";
         }
@@ -129,7 +130,8 @@ static const char *check(const struct allocator *allocator)
 static void dump(const struct allocator *allocator, const struct writer *writer)
 {
     const struct list_allocator *list = list_of(allocator);
-    for (const struct free_piece *piece = list->free.first; piece != NULL; piece = piece->next) {
+    for (const struct free_piece *piece = list->free.head.next; piece != NULL;
+         piece = piece->next) {
         format_write(writer, "free %p, %zu bytes\n", (const void *)piece, piece->size_bytes);
     }
     format_write(writer, "%zu blocks\n", list->block_count);

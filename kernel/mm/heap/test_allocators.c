@@ -50,11 +50,11 @@ static struct allocator *make_fixed_block(void *start, size_t size_bytes)
 }
 
 const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
-    {"bump", make_plain_bump, .reuses = false},
-    {"bump, last block at once", make_better_bump, .reuses = false, .reuses_last = true},
-    {"linked list, first fit", make_first_fit, .reuses = true},
-    {"linked list, best fit", make_best_fit, .reuses = true},
-    {"fixed block", make_fixed_block, .reuses = true},
+    [TEST_BUMP] = {"bump", make_plain_bump},
+    [TEST_BUMP_LAST_AT_ONCE] = {"bump, last block at once", make_better_bump, .reuses_last = true},
+    [TEST_LIST_FIRST_FIT] = {"linked list, first fit", make_first_fit, .reuses = true},
+    [TEST_LIST_BEST_FIT] = {"linked list, best fit", make_best_fit, .reuses = true},
+    [TEST_FIXED_BLOCK] = {"fixed block", make_fixed_block, .reuses = true},
 };
 
 struct allocator *test_allocator_make(const struct test_allocator *test_allocator)

@@ -15,7 +15,14 @@ struct test_allocator {
     bool reuses_last; // bump: that of the last block at least
 };
 
-#define TEST_ALLOCATOR_COUNT 5
+enum {
+    TEST_BUMP,
+    TEST_BUMP_LAST_AT_ONCE,
+    TEST_LIST_FIRST_FIT,
+    TEST_LIST_BEST_FIT,
+    TEST_FIXED_BLOCK,
+    TEST_ALLOCATOR_COUNT
+};
 extern const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT];
 
 // Over all of `test_heap`.

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+//
+// What the designs cost, in instructions, each counted by a single-step trap; what the caller
+// spends on the call counts too. The limits are blog_os's figures: of its designs of the same kind,
+// and for the churn of a list that merges, of the linked_list_allocator crate.
+#include "arch/x86_64/step_counter.h"
+#include "ktest.h"
+#include "mm/heap/test_allocators.h"
+#include "mm/heap/test_churn.h"
+#include "sync/irq_state.h"
+
+#define OPERATIONS_BETWEEN_COUNTS 32
+
+struct cost_limits {
+    unsigned pair[5]; // allocating and freeing 8, 64, 1024, 2048, 4096 bytes; 0: no figure
+    unsigned churn;   // mean of the operations
+};
+
+#ifdef __OPTIMIZE__
+#define BUMP_LIMITS                                                                                \
+    {                                                                                              \
+        {44, 44, 44, 44, 44}, 0                                                                    \
+    }
+#define LIST_LIMITS                                                                                \
+    {                                                                                              \
+        {99, 99, 99, 99, 99}, 654                                                                  \
+    }
+#define BEST_FIT_LIMITS                                                                            \
+    {                                                                                              \
+        {219, 219, 219, 219, 219}, 654                                                             \
+    } // the crate's
+#define FIXED_BLOCK_LIMITS                                                                         \
+    {                                                                                              \
+        {56, 72, 96, 102, 347}, 46                                                                 \
+    }
+#else // blog_os's dev build
+#define BUMP_LIMITS                                                                                \
+    {                                                                                              \
+        {799, 799, 799, 799, 799}, 0                                                               \
+    }
+#define LIST_LIMITS                                                                                \
+    {                                                                                              \
+        {2199, 2199, 2199, 2199, 2199}, 7973                                                       \
+    }
+#define BEST_FIT_LIMITS                                                                            \
+    {                                                                                              \
+        {3008, 3008, 3008, 3008, 3008}, 7973                                                       \
+    }
+#define FIXED_BLOCK_LIMITS                                                                         \
+    {                                                                                              \
+        {1845, 2349, 3021, 3189, 6382}, 1339                                                       \
+    }
+#endif
+
+static const struct cost_limits limits[TEST_ALLOCATOR_COUNT] = {
+    [TEST_BUMP] = BUMP_LIMITS,
+    [TEST_BUMP_LAST_AT_ONCE] = BUMP_LIMITS,
+    [TEST_LIST_FIRST_FIT] = LIST_LIMITS,
+    [TEST_LIST_BEST_FIT] = BEST_FIT_LIMITS,
+    [TEST_FIXED_BLOCK] = FIXED_BLOCK_LIMITS,
+};
+
+static irq_state_t irqs;
+static struct churn churn;
+static struct allocator *allocator;
+
+static void prepare(struct ktest *test)
+{
+    (void)test;
+    irqs = irq_save();
+}
+
+static void clean_up(struct ktest *test)
+{
+    (void)test;
+    irq_restore(irqs);
+}
+
+KTEST_SUITE(heap_cost, .init = prepare, .exit = clean_up);
+
+static inline void allocate_and_free(size_t size_bytes)
+{
+    void *block = allocator_allocate(allocator, size_bytes, 8);
+    allocator_free(allocator, block);
+}
+
+// The second time, when there is nothing to prepare; size is a constant, as it is for most callers.
+#define PAIR_COST(size_bytes_)                                                                     \
+    ({                                                                                             \
+        allocate_and_free(size_bytes_);                                                            \
+        step_counter_start();                                                                      \
+        allocate_and_free(size_bytes_);                                                            \
+        step_counter_stop();                                                                       \
+    })
+
+KTEST_ATTR(heap_cost, allocating_and_freeing_is_cheap, .proves = "11.17");
+KTEST_PARAM(heap_cost, allocating_and_freeing_is_cheap, test_allocators, test_allocator_describe)
+{
+    allocator = test_allocator_make(param);
+    const unsigned *limit = limits[param - test_allocators].pair;
+    KTEST_EXPECT_LT(test, PAIR_COST(8), limit[0]);
+    KTEST_EXPECT_LT(test, PAIR_COST(64), limit[1]);
+    KTEST_EXPECT_LT(test, PAIR_COST(1024), limit[2]);
+    KTEST_EXPECT_LT(test, PAIR_COST(2048), limit[3]);
+    KTEST_EXPECT_LT(test, PAIR_COST(4096), limit[4]);
+}
+
+static unsigned count(struct churn_operation operation)
+{
+    unsigned result;
+    if (*operation.slot != NULL) {
+        step_counter_start();
+        allocator_free(allocator, *operation.slot);
+        result = step_counter_stop();
+        *operation.slot = NULL;
+    } else {
+        step_counter_start();
+        *operation.slot = allocator_allocate(allocator, operation.size_bytes, 8);
+        result = step_counter_stop();
+    }
+    return result;
+}
+
+// Every so many operations are counted: steps take long.
+KTEST_ATTR(heap_cost, churn_is_cheap, .proves = "11.10");
+KTEST_PARAM(heap_cost, churn_is_cheap, test_allocators, test_allocator_describe)
+{
+    unsigned limit = limits[param - test_allocators].churn;
+    allocator = test_allocator_make(param);
+    churn = (struct churn){.random = 42};
+    unsigned sum = 0;
+    for (unsigned i = 0; i < CHURN_OPERATIONS; i++) {
+        struct churn_operation operation = churn_next(&churn);
+        if (i % OPERATIONS_BETWEEN_COUNTS == 0) {
+            sum += count(operation);
+        } else {
+            churn_do(&churn, allocator, operation);
+        }
+    }
+    unsigned mean = sum / (CHURN_OPERATIONS / OPERATIONS_BETWEEN_COUNTS);
+    KTEST_EXPECT_TRUE_MSG(test, mean < limit || limit == 0, "%u instructions, limit %u", mean,
+                          limit);
+}
+
+// --- Benchmarks ---------------------------------------------------------------------------------
+
+struct recorded_operation {
+    uint16_t slot;
+    uint16_t size_bytes;
+};
+static struct recorded_operation recorded[CHURN_OPERATIONS];
+
+static void record_churn(void)
+{
+    churn = (struct churn){.random = 42};
+    for (unsigned i = 0; i < CHURN_OPERATIONS; i++) {
+        struct churn_operation operation = churn_next(&churn);
+        recorded[i].slot = (uint16_t)(operation.slot - churn.slots);
+        recorded[i].size_bytes = (uint16_t)operation.size_bytes;
+    }
+}
+
+// A turn is one operation, with some 10 instructions to find out which; each CHURN_OPERATIONS there
+// is a fresh heap.
+static void bench_churn(struct ktest *test, unsigned index)
+{
+    record_churn();
+    const struct recorded_operation *end = recorded + CHURN_OPERATIONS;
+    const struct recorded_operation *operation = end;
+    while (ktest_bench_next(test)) {
+        if (operation == end) {
+            allocator = test_allocator_make(&test_allocators[index]);
+            churn = (struct churn){};
+            operation = recorded;
+        }
+        void **slot = &churn.slots[operation->slot];
+        if (*slot != NULL) {
+            allocator_free(allocator, *slot);
+            *slot = NULL;
+        } else {
+            *slot = allocator_allocate(allocator, operation->size_bytes, 8);
+        }
+        operation++;
+    }
+    KTEST_EXPECT_NULL(test, allocator_check(allocator));
+}
+
+static void bench_pair(struct ktest *test, unsigned index, size_t size_bytes)
+{
+    allocator = test_allocator_make(&test_allocators[index]);
+    while (ktest_bench_next(test)) {
+        allocate_and_free(size_bytes);
+    }
+    KTEST_EXPECT_NULL(test, allocator_check(allocator));
+}
+
+KTEST_BENCH(heap_cost, bump_64)
+{
+    bench_pair(test, TEST_BUMP, 64);
+}
+
+KTEST_BENCH(heap_cost, list_64)
+{
+    bench_pair(test, TEST_LIST_FIRST_FIT, 64);
+}
+
+KTEST_BENCH(heap_cost, list_best_fit_64)
+{
+    bench_pair(test, TEST_LIST_BEST_FIT, 64);
+}
+
+KTEST_BENCH(heap_cost, fixed_block_8)
+{
+    bench_pair(test, TEST_FIXED_BLOCK, 8);
+}
+
+KTEST_BENCH(heap_cost, fixed_block_2048)
+{
+    bench_pair(test, TEST_FIXED_BLOCK, 2048);
+}
+
+KTEST_BENCH(heap_cost, fixed_block_4096)
+{
+    bench_pair(test, TEST_FIXED_BLOCK, 4096);
+}
+
+KTEST_BENCH(heap_cost, list_churn)
+{
+    bench_churn(test, TEST_LIST_FIRST_FIT);
+}
+
+KTEST_BENCH(heap_cost, list_best_fit_churn)
+{
+    bench_churn(test, TEST_LIST_BEST_FIT);
+}
+
+KTEST_BENCH(heap_cost, fixed_block_churn)
+{
+    bench_churn(test, TEST_FIXED_BLOCK);
+}

@@ -78,6 +78,12 @@ static void clean_up(struct ktest *test)
 
 KTEST_SUITE(heap_cost, .init = prepare, .exit = clean_up);
 
+static void expect_below(struct ktest *test, unsigned cost, unsigned limit)
+{
+    KTEST_EXPECT_TRUE_MSG(test, cost < limit || limit == 0, "%u instructions, limit %u", cost,
+                          limit);
+}
+
 static inline void allocate_and_free(size_t size_bytes)
 {
     void *block = allocator_allocate(allocator, size_bytes, 8);
@@ -98,11 +104,11 @@ KTEST_PARAM(heap_cost, allocating_and_freeing_is_cheap, test_allocators, test_al
 {
     allocator = test_allocator_make(param);
     const unsigned *limit = limits[param - test_allocators].pair;
-    KTEST_EXPECT_LT(test, PAIR_COST(8), limit[0]);
-    KTEST_EXPECT_LT(test, PAIR_COST(64), limit[1]);
-    KTEST_EXPECT_LT(test, PAIR_COST(1024), limit[2]);
-    KTEST_EXPECT_LT(test, PAIR_COST(2048), limit[3]);
-    KTEST_EXPECT_LT(test, PAIR_COST(4096), limit[4]);
+    expect_below(test, PAIR_COST(8), limit[0]);
+    expect_below(test, PAIR_COST(64), limit[1]);
+    expect_below(test, PAIR_COST(1024), limit[2]);
+    expect_below(test, PAIR_COST(2048), limit[3]);
+    expect_below(test, PAIR_COST(4096), limit[4]);
 }
 
 static unsigned count(struct churn_operation operation)
@@ -137,9 +143,7 @@ KTEST_PARAM(heap_cost, churn_is_cheap, test_allocators, test_allocator_describe)
             churn_do(&churn, allocator, operation);
         }
     }
-    unsigned mean = sum / (CHURN_OPERATIONS / OPERATIONS_BETWEEN_COUNTS);
-    KTEST_EXPECT_TRUE_MSG(test, mean < limit || limit == 0, "%u instructions, limit %u", mean,
-                          limit);
+    expect_below(test, sum / (CHURN_OPERATIONS / OPERATIONS_BETWEEN_COUNTS), limit);
 }
 
 // --- Benchmarks ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "lib/addr.h"
 #include "mm/heap/bump.h"
+#include "mm/heap/counting.h"
 #include "mm/heap/fixed_block.h"
 #include "mm/heap/linked_list.h"
 
@@ -49,12 +50,20 @@ static struct allocator *make_fixed_block(void *start, size_t size_bytes)
     return &fixed_block.base;
 }
 
+static struct allocator *make_counted(void *start, size_t size_bytes)
+{
+    static struct counting_allocator counting;
+    counting_allocator_init(&counting, make_first_fit(start, size_bytes));
+    return &counting.base;
+}
+
 const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
     [TEST_BUMP] = {"bump", make_plain_bump},
     [TEST_BUMP_LAST_AT_ONCE] = {"bump, last block at once", make_better_bump, .reuses_last = true},
     [TEST_LIST_FIRST_FIT] = {"linked list, first fit", make_first_fit, .reuses = true},
     [TEST_LIST_BEST_FIT] = {"linked list, best fit", make_best_fit, .reuses = true},
     [TEST_FIXED_BLOCK] = {"fixed block", make_fixed_block, .reuses = true},
+    [TEST_COUNTED] = {"linked list, counted", make_counted, .reuses = true},
 };
 
 struct allocator *test_allocator_make(const struct test_allocator *test_allocator)
@@ -77,8 +86,11 @@ void test_allocator_expect_like_new(struct ktest *test, struct allocator *alloca
     struct allocator_statistics now;
     allocator_measure(allocator, &now);
     KTEST_EXPECT_EQ(test, now.block_count, first->block_count);
+    KTEST_EXPECT_EQ(test, now.requested_bytes, first->requested_bytes);
     KTEST_EXPECT_EQ(test, now.used_bytes, first->used_bytes);
-    KTEST_EXPECT_MEMEQ(test, &now, first, sizeof(now));
+    KTEST_EXPECT_EQ(test, now.free_bytes, first->free_bytes);
+    KTEST_EXPECT_EQ(test, now.managed_bytes, first->managed_bytes);
+    KTEST_EXPECT_EQ(test, now.largest_free_bytes, first->largest_free_bytes);
 }
 
 void test_allocator_describe(const struct test_allocator *test_allocator, char *text_out,

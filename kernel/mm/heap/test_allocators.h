@@ -21,6 +21,7 @@ enum {
     TEST_LIST_FIRST_FIT,
     TEST_LIST_BEST_FIT,
     TEST_FIXED_BLOCK,
+    TEST_COUNTED,
     TEST_ALLOCATOR_COUNT
 };
 extern const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT];

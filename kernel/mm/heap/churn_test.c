@@ -7,7 +7,7 @@
 #include "ktest.h"
 #include "mm/heap/test_allocators.h"
 
-KTEST_ATTR(heap, churn_fails_nothing_and_leaves_one_piece, .proves = "11.8");
+KTEST_ATTR(heap, churn_fails_nothing_and_leaves_one_piece, .proves = "11.8 11.14");
 KTEST_PARAM(heap, churn_fails_nothing_and_leaves_one_piece, test_allocators,
             test_allocator_describe)
 {

@@ -266,7 +266,8 @@ static const char *check_size(const struct fixed_block_allocator *self, unsigned
     size_t listed_count = 0;
     for (const struct fixed_block_page *page = self->first[order]; page != NULL;
          page = page->next) {
-        if (page->order != order || ++listed_count > self->page_count) {
+        if (page < self->pages || page >= self->pages + self->page_count || page->order != order ||
+            ++listed_count > self->page_count) {
             return "a list of pages goes astray";
         }
         if (page->used_count == 0 && page != self->empty[order]) {

@@ -5,7 +5,7 @@
 
 struct header {
     size_t size_bytes;                  // of header and block
-    const struct list_allocator *owner; // NULL once it is free
+    const struct list_allocator *owner; // once it is free, the piece's next stands here
 };
 _Static_assert(sizeof(struct header) == GRAIN);
 
@@ -44,7 +44,6 @@ static void free(struct allocator *allocator, void *block)
 {
     struct list_allocator *list = list_of(allocator);
     struct header *header = header_of(allocator, block);
-    header->owner = NULL;
     list->block_count--;
     free_list_give(&list->free, header, header->size_bytes);
 }

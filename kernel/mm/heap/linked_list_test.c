@@ -170,8 +170,16 @@ KTEST(heap_list, added_memory_merges_if_it_adjoins)
     KTEST_EXPECT_EQ(test, allocator_extend(allocator, test_heap + 4096, 4096), OK);
     KTEST_EXPECT_EQ(test, piece_count(), 1);
     KTEST_EXPECT_EQ(test, free_bytes(), 12288);
+}
+
+KTEST(heap_list, memory_that_is_free_already_panics)
+{
+    list_allocator_init(&list, test_heap + 4096, 4096, FIRST_FIT);
     KTEST_EXPECT_PANIC(test, "assertion failed: *",
-                       (void)!allocator_extend(allocator, test_heap + 12272, 4096));
+                       (void)!allocator_extend(allocator, test_heap + 8176, 4096));
+    list_allocator_init(&list, test_heap + 4096, 4096, FIRST_FIT);
+    KTEST_EXPECT_PANIC(test, "assertion failed: *",
+                       (void)!allocator_extend(allocator, test_heap, 4112));
 }
 
 KTEST(heap_list, double_and_foreign_frees_panic)

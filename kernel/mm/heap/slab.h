@@ -124,8 +124,8 @@ static inline uintptr_t slab_number_of(const struct slab *slab, const void *obje
 {
     assert(slab->owner == owner);
     uintptr_t offset = (uintptr_t)object - slab->first;
-    uintptr_t number = offset >> slab->shift | offset
-                                                   << (64 - slab->shift); // huge if there is none
+    unsigned shift = slab->shift;
+    uintptr_t number = offset >> shift | offset << (64 - shift); // huge if there is none
     assert(number < SLAB_LINK_TAKEN && slab->links[number] == SLAB_LINK_TAKEN);
     return number;
 }

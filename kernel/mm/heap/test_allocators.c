@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "mm/heap/test_allocators.h"
 
+#include "mm/heap/buddy.h"
 #include "mm/heap/bump.h"
 #include "mm/heap/counting.h"
 #include "mm/heap/fixed_block.h"
 #include "mm/heap/linked_list.h"
+#include "mm/heap/slab_allocator.h"
 
 _Alignas(64 << 10) uint8_t test_heap[TEST_HEAP_BYTES]; // buddy: one block has 64 KiB
 
@@ -56,6 +58,20 @@ static struct allocator *make_counted(void *start, size_t size_bytes)
     return &counting.base;
 }
 
+static struct allocator *make_buddy(void *start, size_t size_bytes)
+{
+    static struct buddy_allocator buddy;
+    buddy_allocator_init(&buddy, start, size_bytes);
+    return &buddy.base;
+}
+
+static struct allocator *make_slab(void *start, size_t size_bytes)
+{
+    static struct slab_allocator slab;
+    slab_allocator_init(&slab, make_buddy(start, size_bytes));
+    return &slab.base;
+}
+
 const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
     [TEST_BUMP] = {"bump", make_plain_bump, .reuses = false},
     [TEST_BUMP_LAST_AT_ONCE] = {"bump, last block at once", make_better_bump, .reuses_last = true},
@@ -63,6 +79,8 @@ const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT] = {
     [TEST_LIST_BEST_FIT] = {"linked list, best fit", make_best_fit, .reuses = true},
     [TEST_FIXED_BLOCK] = {"fixed block", make_fixed_block, .reuses = true},
     [TEST_COUNTED] = {"linked list, counted", make_counted, .reuses = true},
+    [TEST_BUDDY] = {"buddy", make_buddy, .reuses = true},
+    [TEST_SLAB] = {"slab over buddy", make_slab, .reuses = true},
 };
 
 struct allocator *test_allocator_make(const struct test_allocator *test_allocator)

@@ -22,6 +22,8 @@ enum {
     TEST_LIST_BEST_FIT,
     TEST_FIXED_BLOCK,
     TEST_COUNTED,
+    TEST_BUDDY,
+    TEST_SLAB,
     TEST_ALLOCATOR_COUNT
 };
 extern const struct test_allocator test_allocators[TEST_ALLOCATOR_COUNT];

@@ -15,6 +15,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "mm/kernel_space.h"
 #include "sync/spinlock.h"
 #include "time/timer.h"
@@ -410,6 +411,111 @@ static const struct ktest_invariant queued_timers = {
     .check = check_timers,
 };
 
+// --- Who has taken what ---------------------------------------------------------------------------
+
+// What was taken at the same place in the code.
+struct site {
+    uint64_t site;
+    uint64_t count;
+    uint64_t first; // its address
+    uint64_t size;  // of that
+};
+
+#define SITES_MAX 4 // as many as a text has room for
+
+// The next that was taken since `mark`, as one; false if there is none left.
+typedef bool next_t(uint64_t mark, uint64_t *cursor, struct site *one_out);
+
+static size_t collect_sites(next_t *next, uint64_t mark, struct site *sites_out)
+{
+    struct site one;
+    uint64_t cursor = 0;
+    size_t count = 0;
+    while (next(mark, &cursor, &one)) {
+        size_t i = 0;
+        while (i < count && sites_out[i].site != one.site) {
+            i++;
+        }
+        if (i == SITES_MAX) {
+            continue;
+        }
+        if (i == count) {
+            sites_out[count++] = one;
+        } else {
+            sites_out[i].count++;
+        }
+    }
+    return count;
+}
+
+typedef void append_t(struct text_buffer *text, const struct site *site);
+
+// Whoever has taken most comes first.
+static void append_sites(struct text_buffer *text, next_t *next, uint64_t mark, append_t *append)
+{
+    struct site sites[SITES_MAX];
+    size_t count = collect_sites(next, mark, sites);
+    for (size_t done = 0; done < count; done++) {
+        struct site *most = sites;
+        for (size_t i = 1; i < count; i++) {
+            most = sites[i].count > most->count ? &sites[i] : most;
+        }
+        text_append(text, "%s", done > 0 ? ", " : "");
+        if (most->count > 1) {
+            text_append(text, "%lu times ", most->count);
+        }
+        append(text, most);
+        text_append(text, ", taken in %s at %#lx", symbol_caller(most->site), most->site);
+        most->count = 0;
+    }
+}
+
+// --- The heap ------------------------------------------------------------------------------------
+
+static uint64_t heap_mark_before;
+
+static void save_heap(void)
+{
+    heap_mark_before = heap_mark();
+}
+
+static bool next_block(uint64_t mark, uint64_t *cursor, struct site *one_out)
+{
+    struct heap_owner owner;
+    bool is_there = heap_next(mark, cursor, &owner);
+    *one_out = is_there ? (struct site){owner.site, 1, (uint64_t)owner.block, owner.size_bytes}
+                        : (struct site){};
+    return is_there;
+}
+
+static void append_block(struct text_buffer *text, const struct site *site)
+{
+    text_append(text, "a block of %lu bytes at %#lx", site->size, site->first);
+}
+
+void append_blocks_since(struct text_buffer *text, uint64_t mark)
+{
+    append_sites(text, next_block, mark, append_block);
+}
+
+// What has been written beside the test's blocks, or to those that it has freed, is its fault; whom
+// else it has hurt nobody knows.
+static enum ktest_invariant_state check_heap(char *difference_out, size_t size_bytes)
+{
+    if (!heap_is_sound(difference_out, size_bytes)) {
+        return KTEST_DAMAGED;
+    }
+    struct text_buffer difference = {difference_out, size_bytes, 0};
+    append_blocks_since(&difference, heap_mark_before);
+    return heap_reclaim(heap_mark_before) != 0 ? KTEST_RESTORED : KTEST_INTACT;
+}
+
+static const struct ktest_invariant heap_blocks = {
+    .name = "heap",
+    .save = save_heap,
+    .check = check_heap,
+};
+
 // --- Frames, and what is mapped -----------------------------------------------------------------
 
 static uint32_t frames_mark;
@@ -435,58 +541,25 @@ static bool append_mappings(struct text_buffer *text)
     return page_count != pages_mapped_before;
 }
 
-// Blocks that were taken at the same place in the code.
-struct site {
-    struct frame_owner lowest;
-    uint64_t count;
-};
-
-#define SITES_MAX 4 // as many as a text has room for
-
-static size_t collect_sites(uint32_t mark, struct site *sites_out)
+static bool next_frame(uint64_t mark, uint64_t *cursor, struct site *one_out)
 {
     struct frame_owner owner;
-    uint32_t cursor = 0;
-    size_t count = 0;
-    while (frame_next(mark, &cursor, &owner)) {
-        size_t i = 0;
-        while (i < count && sites_out[i].lowest.site != owner.site) {
-            i++;
-        }
-        if (i == SITES_MAX) {
-            continue;
-        }
-        if (i == count) {
-            sites_out[count++] = (struct site){owner, 0};
-        }
-        sites_out[i].count++;
-    }
-    return count;
+    uint32_t next = (uint32_t)*cursor;
+    bool is_there = frame_next((uint32_t)mark, &next, &owner);
+    *cursor = next;
+    *one_out = is_there ? (struct site){owner.site, 1, owner.frame.value, owner.order}
+                        : (struct site){};
+    return is_there;
 }
 
-static void append_site(struct text_buffer *text, const struct site *site)
+static void append_frame(struct text_buffer *text, const struct site *site)
 {
-    const struct frame_owner *owner = &site->lowest;
-    if (site->count > 1) {
-        text_append(text, "%lu times ", site->count);
-    }
-    text_append(text, "frame %#lx (order %u), taken in %s at %#lx", owner->frame.value,
-                owner->order, symbol_caller(owner->site), owner->site);
+    text_append(text, "frame %#lx (order %lu)", site->first, site->size);
 }
 
 void append_frames_since(struct text_buffer *text, uint32_t mark)
 {
-    struct site sites[SITES_MAX];
-    size_t count = collect_sites(mark, sites);
-    for (size_t done = 0; done < count; done++) { // whoever has taken most comes first
-        struct site *most = sites;
-        for (size_t i = 1; i < count; i++) {
-            most = sites[i].count > most->count ? &sites[i] : most;
-        }
-        text_append(text, "%s", done > 0 ? ", " : "");
-        append_site(text, most);
-        most->count = 0;
-    }
+    append_sites(text, next_frame, mark, append_frame);
 }
 
 // What the test has taken goes back, but not what it has mapped: it is in use, and nobody knows any
@@ -517,6 +590,7 @@ static const struct ktest_invariant taken_frames = {
 };
 
 const struct ktest_invariant *const kernel_invariants[] = {
-    &gdt_descriptors, &tss_fields, &cpu_registers, &idt_gates,    &trap_handler_table,
-    &queued_timers,   &irq_masks,  &held_locks,    &taken_frames, NULL,
+    &gdt_descriptors,    &tss_fields,    &cpu_registers, &idt_gates,
+    &trap_handler_table, &queued_timers, &irq_masks,     &held_locks,
+    &heap_blocks,        &taken_frames,  NULL,
 };

@@ -16,6 +16,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "mm/kernel_stack.h"
 #include "sync/spinlock.h"
 #include "time/timer.h"
@@ -348,6 +349,45 @@ KTEST(invariants, lock_that_is_gone_can_not_be_put_back)
     save("locks");
     KTEST_EXPECT_EQ(test, after, KTEST_DAMAGED);
     KTEST_EXPECT_STREQ(test, difference, "0 held, were 1:");
+}
+
+// --- The heap -----------------------------------------------------------------------------------
+
+[[gnu::noinline]] static char *leak_block(struct ktest *test)
+{
+    char *block = kmalloc(24);
+    KTEST_ASSERT_NOT_NULL(test, block);
+    return block;
+}
+
+KTEST(invariants, leaked_blocks_are_named_and_taken_back)
+{
+    char expected[sizeof(difference)];
+    uint64_t mark = heap_mark();
+    uint64_t cursor = 0;
+    struct heap_owner owner;
+    char *first = leak_block(test);
+    for (int i = 0; i < 2; i++) {
+        KTEST_EXPECT_NOT_NULL(test, leak_block(test));
+    }
+    enum ktest_invariant_state state = check("heap");
+    KTEST_EXPECT_EQ(test, state, KTEST_RESTORED);
+    format_buffer(expected, sizeof(expected),
+                  "3 times a block of 24 bytes at %#lx, taken in leak_block at 0x", (uint64_t)first);
+    KTEST_EXPECT_EQ(test, strncmp(difference, expected, strlen(expected)), 0);
+    KTEST_EXPECT_FALSE(test, heap_next(mark, &cursor, &owner));
+    KTEST_EXPECT_EQ(test, check("heap"), KTEST_INTACT);
+}
+
+KTEST(invariants, overwritten_block_can_not_be_put_back)
+{
+    char *volatile block = leak_block(test);
+    block[24] ^= 1;
+    enum ktest_invariant_state state = check("heap");
+    block[24] ^= 1;
+    kfree(block);
+    KTEST_EXPECT_EQ(test, state, KTEST_DAMAGED);
+    KTEST_EXPECT_EQ(test, strncmp(difference, "something was written behind a block", 36), 0);
 }
 
 // --- Frames -------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@
 #include "lib/string.h"
 #include "mm/direct_map.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "mm/kernel_space.h"
 #include "mm/memory_map.h"
 #include "payload.h"
@@ -89,6 +90,11 @@ static void frames_init(void)
 static void page_tables_init(void)
 {
     require(kernel_space_init(&kernel_frames), "the kernel's address space");
+}
+
+static void heap_start(void)
+{
+    require(heap_init(), "the heap");
 }
 
 // The APICs, if the machine has them, the firmware tells where, and nobody wants the 8259s.
@@ -220,6 +226,7 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     memory_init();                         // the direct map above 4 GiB
     frames_init();                         // all that is usable, to be taken and given back
     page_tables_init();                    // those that there are, and more from here on
+    heap_start();                          // blocks of any size
     screen_init();                         // the framebuffer or the VGA, by its driver
     acpi_init(&boot_info);                 // the firmware's tables, copied
     power_init();                          // the way to switch off and to restart

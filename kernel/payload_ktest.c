@@ -22,6 +22,7 @@
 #include "lib/string.h"
 #include "mm/allocation_hook.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "mm/kernel_space.h"
 #include "port.h"
 #include "sync/spinlock.h"
@@ -32,6 +33,7 @@
 #define STATE_REGISTERS 18
 static const uint8_t cli_hlt[] = {0xfa, 0xf4};
 #define CONSOLE_BYTES 512
+#define HEAP_BYTES (1U << 20)
 
 static struct uart com2;
 static trap_handler_t *unhandled_before;
@@ -93,6 +95,7 @@ void ktest_port_mark(struct ktest_mark *mark_out)
     mark_out->words[0] = spinlock_held_count();
     mark_out->words[1] = frame_mark();
     mark_out->words[2] = kernel_space_page_count();
+    mark_out->words[3] = heap_mark();
 }
 
 static void recover_frames(uint32_t mark, struct text_buffer *released)
@@ -105,6 +108,17 @@ static void recover_frames(uint32_t mark, struct text_buffer *released)
     text_append(released, "%s", released->used_bytes != 0 ? ", " : "");
     append_frames_since(released, mark);
     frame_reclaim(mark);
+}
+
+static void recover_heap(uint64_t mark, struct text_buffer *released)
+{
+    struct heap_owner owner;
+    uint64_t cursor = 0;
+    if (heap_next(mark, &cursor, &owner)) {
+        text_append(released, "%s", released->used_bytes != 0 ? ", " : "");
+        append_blocks_since(released, mark);
+        heap_reclaim(mark);
+    }
 }
 
 void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *recovery_out)
@@ -125,6 +139,7 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
         recovery_out->distrust = "pages that a dead test has mapped are left";
     }
     if (recovery_out->distrust == NULL) { // who was in the allocator may have left it half-changed
+        recover_heap(mark->words[3], &released);
         recover_frames((uint32_t)mark->words[1], &released);
     }
     panic_recovered();
@@ -339,6 +354,16 @@ static void on_panic(const struct panic_report *report)
     ktest_on_panic(&panic);
 }
 
+// Now, and not in a test, whose leak of frames it would be.
+static void make_heap_grow(void)
+{
+    void *block = kmalloc(HEAP_BYTES);
+    if (block == NULL) {
+        log_warn("ktest", "the heap does not grow: tests that let it will leak frames");
+    }
+    kfree(block);
+}
+
 void payload_run(const struct boot_info *boot)
 {
     machine_boot_info = boot;
@@ -351,5 +376,6 @@ void payload_run(const struct boot_info *boot)
     panic_set_hook(on_panic);
     trap_set_handler(VECTOR_NMI, on_nmi);
     unhandled_before = trap_set_unhandled(on_unhandled_trap);
+    make_heap_grow();
     ktest_run();
 }

@@ -50,7 +50,7 @@ size_t ktest_port_stack(void **start_out);
 // What the kernel holds for the code that runs now: the locks, for example. Default: nothing.
 void ktest_port_mark(struct ktest_mark *mark_out);
 
-#define KTEST_TEXT_MAX 160
+#define KTEST_TEXT_MAX 256
 
 struct ktest_recovery {
     char released[KTEST_TEXT_MAX]; // "lock log"; empty: nothing

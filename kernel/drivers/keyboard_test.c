@@ -17,7 +17,7 @@
 #include "lib/string.h"
 
 #define INJECT 0xd2
-#define WAIT_MAX 1000000
+#define WAIT_MAX 100000
 
 static char printed[128];
 static size_t printed_bytes;

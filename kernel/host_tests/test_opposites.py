@@ -62,6 +62,10 @@ SENTENCES = {
     "strings_left_to_run_backwards": ("fail", "left behind: the direction flag is set"),
     "frame_left_behind": ("fail", "(order 0), taken in take_a_frame at 0xffffffff8"),
     "frame_of_a_dead_test": ("fail", "#UD"),
+    "block_left_behind": ("fail", "heap: a block of 24 bytes at 0xffff9000"),
+    "block_of_a_dead_test": ("fail", "#UD"),
+    "block_written_beyond": ("fail", "heap: something was written behind a block of 24 bytes"),
+    "block_written_after_kfree": ("fail", "heap: something was written, after kfree, to a block"),
     "stack_left_behind": ("fail", "8 pages more mapped: 8 times frame 0x"),
     "stack_of_a_dead_test": ("fail", "#UD"),
     "fault_that_was_not_armed": ("fail", "it was not armed"),
@@ -285,6 +289,20 @@ def test_leaked_frames_name_who_took_them(runs: Dict[str, Run], results: Dict[st
         assert "(order 0), taken in take_a_frame at 0x" in str(results[name]["notes"])
     assert re.search(r"take_a_frame\+0x\w+, kernel/selftest/outcome\.c:\d+", runs["leak"].text)
     assert "frame_alloc(&frame)" in runs["leak"].text, "the line of the call"
+
+
+@proves("10.13")
+def test_leaked_and_overwritten_blocks_name_who_allocated_them(results: Dict[str, Any]) -> None:
+    """Also where the test has died, and its blocks were given back for it."""
+    for name in ("block_left_behind", "block_of_a_dead_test"):
+        assert "24 bytes at 0xffff9000" in str(results[name]["notes"])
+        assert "taken in take_a_block at 0xffffffff8" in str(results[name]["notes"])
+        assert not results[name]["restart"]
+    for name in ("block_written_beyond", "block_written_after_kfree"):
+        assert "allocated in take_a_block at 0xffffffff8" in str(results[name]["notes"])
+        assert results[name]["restart"] == "an invariant could not be put back"
+    assert "freed in ktest_run_opposite__block_written_after" in str(
+        results["block_written_after_kfree"]["notes"])
 
 
 def test_mappings_that_are_left_end_the_boot(results: Dict[str, Any]) -> None:

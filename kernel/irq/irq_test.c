@@ -9,6 +9,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "sync/spinlock.h"
 
 #define LINE IRQ_COM2 // the tests' protocol port is polled: the line is nobody's
@@ -87,7 +88,12 @@ static void take_a_frame(void *context)
     (void)!frame_alloc(context);
 }
 
-KTEST_ATTR(irq, handler_that_prints_or_allocates_panics, .proves = "7.4.7");
+static void take_a_block(void *context)
+{
+    *(void **)context = kmalloc(16);
+}
+
+KTEST_ATTR(irq, handler_that_prints_or_allocates_panics, .proves = "7.4.7 10.11");
 KTEST(irq, handler_that_prints_or_allocates_panics)
 {
     phys_addr_t frame = {0};
@@ -97,6 +103,15 @@ KTEST(irq, handler_that_prints_or_allocates_panics)
     claim(test, IRQ_PLAIN, take_a_frame, &frame);
     KTEST_EXPECT_PANIC(test, "lock frames (rank *) is taken inside of test (rank *)", RAISE());
     KTEST_EXPECT_EQ(test, frame.value, 0);
+}
+
+KTEST_ATTR(irq, handler_that_uses_the_heap_panics, .proves = "7.4.7 10.11");
+KTEST(irq, handler_that_uses_the_heap_panics)
+{
+    void *block = NULL;
+    claim(test, IRQ_PLAIN, take_a_block, &block);
+    KTEST_EXPECT_PANIC(test, "lock heap (rank *) is taken inside of test (rank *)", RAISE());
+    KTEST_EXPECT_NULL(test, block);
 }
 
 KTEST(irq, demonstration_may_print)

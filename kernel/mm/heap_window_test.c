@@ -57,6 +57,7 @@ KTEST(heap_window, grows_at_its_end_and_shrinks)
     KTEST_EXPECT_EQ(test, heap_window_end().value, end.value);
 }
 
+KTEST_ATTR(heap_window, lies_in_the_upper_half_and_is_data, .proves = "10.4");
 KTEST(heap_window, lies_in_the_upper_half_and_is_data)
 {
     virt_addr_t start = grow(test, PAGE_SIZE);

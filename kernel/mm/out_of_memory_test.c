@@ -249,7 +249,8 @@ KTEST(out_of_memory, stack_is_mapped_in_full_or_not_at_all)
     kernel_stack_free(top);
 }
 
-KTEST_ATTR(out_of_memory, heap_window_grows_by_all_or_nothing, .fail_nth = 10, .proves = "9.4.6");
+KTEST_ATTR(out_of_memory, heap_window_grows_by_all_or_nothing, .fail_nth = 10,
+           .proves = "9.4.6 10.4");
 KTEST(out_of_memory, heap_window_grows_by_all_or_nothing)
 {
     const virt_addr_t end = heap_window_end();

@@ -10,6 +10,7 @@
 #include "ktest.h"
 #include "lib/panic.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "mm/kernel_stack.h"
 #include "selftest/selftest.h"
 
@@ -266,6 +267,38 @@ KTEST(opposite, frame_of_a_dead_test)
 {
     take_a_frame(test);
     __asm__ volatile("ud2");
+}
+
+[[gnu::noinline]] static char *take_a_block(struct ktest *test)
+{
+    char *block = kmalloc(24);
+    KTEST_EXPECT_NOT_NULL(test, block);
+    return block;
+}
+
+KTEST(opposite, block_left_behind)
+{
+    take_a_block(test);
+}
+
+KTEST(opposite, block_of_a_dead_test)
+{
+    take_a_block(test);
+    __asm__ volatile("ud2");
+}
+
+// Whom else it has hurt nobody knows: the boot ends.
+KTEST(opposite, block_written_beyond)
+{
+    char *volatile block = take_a_block(test);
+    block[24] = 1;
+}
+
+KTEST(opposite, block_written_after_kfree)
+{
+    char *volatile block = take_a_block(test);
+    kfree(block);
+    block[3] = 1;
 }
 
 [[gnu::noinline]] static void take_a_stack(struct ktest *test)

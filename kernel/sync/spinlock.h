@@ -17,7 +17,7 @@ enum lock_rank {
     LOCK_RANK_TEST, // locks of tests, below all others
     LOCK_RANK_TEST_INNER,
     LOCK_RANK_TEST_STATE, // a test's, that stands for one around the kernel's own data
-    LOCK_RANK_HEAP,       // which grows by a part of the window
+    LOCK_RANK_HEAP,       // which grows under it
     LOCK_RANK_WINDOW,     // of a part of the kernel's address space, which is mapped under it
     LOCK_RANK_KERNEL_SPACE,
     LOCK_RANK_FRAME,   // whatever else is held, frames can be had

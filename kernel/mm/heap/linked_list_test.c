@@ -54,6 +54,20 @@ KTEST(heap_list, free_pieces_describe_themselves)
     expect_one_piece(test);
 }
 
+KTEST_ATTR(heap_list, without_memory_it_has_nothing, .proves = "10.2");
+KTEST(heap_list, without_memory_it_has_nothing)
+{
+    struct list_allocator empty;
+    list_allocator_init(&empty, NULL, 0, FIRST_FIT);
+    KTEST_EXPECT_NULL(test, allocator_allocate(&empty.base, 4, 4));
+    KTEST_EXPECT_NULL(test, allocator_allocate(&empty.base, 1, 1));
+    KTEST_EXPECT_NULL(test, allocator_check(&empty.base));
+    KTEST_EXPECT_EQ(test, allocator_extend(&empty.base, test_heap, 64), OK);
+    void *block = allocator_allocate(&empty.base, 4, 4);
+    KTEST_EXPECT_NOT_NULL(test, block);
+    allocator_free(&empty.base, block);
+}
+
 // The whole heap but one header can be had; linked_list_allocator: 102,350 of 102,400.
 KTEST(heap_list, whole_heap_is_one_block)
 {

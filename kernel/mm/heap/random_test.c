@@ -118,11 +118,11 @@ static void free_all(struct ktest *test)
     }
 }
 
-KTEST_ATTR(heap_model, agrees_with_every_design, .proves = "10.5 11.1");
-KTEST_PARAM(heap_model, agrees_with_every_design, test_allocators, test_allocator_describe)
+void test_allocator_agrees_with_model(struct ktest *test,
+                                      const struct test_allocator *test_allocator)
 {
     struct allocator_statistics first;
-    allocator = test_allocator_make(param);
+    allocator = test_allocator_make(test_allocator);
     allocator_measure(allocator, &first);
     random = (struct test_random){41};
     count = 0;
@@ -146,4 +146,10 @@ KTEST_PARAM(heap_model, agrees_with_every_design, test_allocators, test_allocato
     }
     free_all(test);
     test_allocator_expect_like_new(test, allocator, &first);
+}
+
+KTEST_ATTR(heap_model, agrees_with_every_design, .proves = "10.5 11.1");
+KTEST_PARAM(heap_model, agrees_with_every_design, test_allocators, test_allocator_describe)
+{
+    test_allocator_agrees_with_model(test, param);
 }

@@ -43,5 +43,9 @@ void test_allocator_expect_like_new(struct ktest *test, struct allocator *alloca
 void test_allocator_describe(const struct test_allocator *test_allocator, char *text_out,
                              size_t size_bytes);
 
+// Random operations, 10,000 times test_scale(), and what is wrong after them (random_test.c).
+void test_allocator_agrees_with_model(struct ktest *test,
+                                      const struct test_allocator *test_allocator);
+
 // The largest block that can be had, to within 64 bytes, found by bisection.
 size_t test_allocator_largest(struct allocator *allocator);

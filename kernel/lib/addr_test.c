@@ -147,7 +147,7 @@ KTEST(addr, virtual_alignment_up_panics_at_the_end_of_its_half)
     KTEST_ARM(test);
     (void)virt_addr_align_up(virt(LOWER_HALF_LAST), 0x1000);
 }
-KTEST_ATTR(addr, virtual_alignment_up_panics_at_the_end_of_its_half,
+KTEST_ATTR(addr, virtual_alignment_up_panics_at_the_end_of_its_half, .proves = "11.2",
            .outcome = KTEST_PANIC("assertion failed: *"));
 
 KTEST(addr, virtual_alignment_has_to_be_a_power_of_two)
@@ -212,7 +212,7 @@ KTEST(addr, physical_alignment_up_panics_at_the_limit)
     KTEST_ARM(test);
     (void)phys_addr_align_up(phys(BIT(52) - 1), 0x1000);
 }
-KTEST_ATTR(addr, physical_alignment_up_panics_at_the_limit,
+KTEST_ATTR(addr, physical_alignment_up_panics_at_the_limit, .proves = "11.2",
            .outcome = KTEST_PANIC("assertion failed: *"));
 
 KTEST(addr, physical_alignment_has_to_be_a_power_of_two)

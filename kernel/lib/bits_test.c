@@ -59,6 +59,18 @@ KTEST(bits, align_down_keeps_multiples)
     KTEST_EXPECT_EQ(test, align_down(UINT64_MAX, BIT(32)), 0xffff'ffff'0000'0000u);
 }
 
+KTEST_ATTR(bits, align_up_by_mask_and_by_remainder_agree, .proves = "11.2");
+KTEST(bits, align_up_by_mask_and_by_remainder_agree)
+{
+    for (uint64_t alignment = 1; alignment <= 4096; alignment *= 2) {
+        for (uint64_t value = 0; value < 3 * 4096; value += 13) {
+            uint64_t remainder = value % alignment;
+            uint64_t expected = remainder == 0 ? value : value - remainder + alignment;
+            KTEST_ASSERT_EQ(test, align_up(value, alignment), expected);
+        }
+    }
+}
+
 KTEST(bits, align_up_keeps_multiples)
 {
     KTEST_EXPECT_EQ(test, align_up(0, 0x1000), 0);

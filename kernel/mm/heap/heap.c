@@ -96,6 +96,7 @@ static void *allocate(size_t size_bytes, size_t alignment, uint64_t site,
 
 static void *allocate_locked(size_t size_bytes, size_t alignment, const void *site)
 {
+    assert(is_power_of_two(alignment));
     if (size_bytes == 0 || size_bytes > HEAP_SIZE_MAX || allocation_has_to_fail(site)) {
         return NULL;
     }

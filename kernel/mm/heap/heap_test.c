@@ -12,6 +12,7 @@
 #include "lib/test_random.h"
 #include "lib/vector.h"
 #include "mm/heap_window.h"
+#include "sync/spinlock.h"
 
 static bool is_in_window(const void *block, size_t size_bytes)
 {
@@ -47,6 +48,18 @@ KTEST(heap, block_is_aligned_as_asked_for)
         KTEST_EXPECT_EQ(test, (uintptr_t)block % alignment, 0);
         kfree(block);
     }
+}
+
+KTEST_ATTR(heap, alignment_has_to_be_a_power_of_two, .proves = "11.2");
+KTEST(heap, alignment_has_to_be_a_power_of_two)
+{
+    static const size_t wrong[] = {0, 3, 24, 4095};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        volatile size_t alignment = wrong[i];
+        KTEST_EXPECT_PANIC(test, "assertion failed: is_power_of_two(alignment)",
+                           kfree(kmalloc_aligned(16, alignment)));
+    }
+    KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
 }
 
 KTEST_ATTR(heap, zeroed_block_is_zero_in_used_memory, .proves = "10.1");

@@ -8,6 +8,7 @@
 #include "ktest.h"
 #include "lib/panic.h"
 #include "mm/frame.h"
+#include "mm/heap/heap.h"
 #include "sync/spinlock.h"
 
 #define SHORT_MS 200
@@ -175,4 +176,34 @@ KTEST(lesson, makes_a_buffer_or_none)
         frame_free(data);
         frame_free(header);
     }
+}
+
+// --- A block that is somebody else's by now -----------------------------------------------------
+
+struct message {
+    uint32_t length_bytes;
+    bool is_sent;
+};
+
+[[gnu::noinline]] static struct message *message_make(uint32_t length_bytes)
+{
+    struct message *message = kmalloc(sizeof(*message));
+    if (message != NULL) {
+        *message = (struct message){.length_bytes = length_bytes};
+    }
+    return message;
+}
+
+// It is the receiver's by now, who frees it.
+[[gnu::noinline]] static void message_send(struct message *message)
+{
+    kfree(message);
+}
+
+KTEST(lesson, sends_a_message)
+{
+    struct message *volatile message = message_make(100);
+    KTEST_ASSERT_NOT_NULL(test, message);
+    message_send(message);
+    message->is_sent = true;
 }

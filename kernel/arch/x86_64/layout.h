@@ -32,6 +32,7 @@
 
 // The kernel's image, at its physical address from here.
 #define KERNEL_VMA 0xffffffff80000000
+#define KERNEL_IMAGE_END_MAX (16ULL << 20) // most of it is for the red zones of sanitizer builds
 
 extern const char text_start[];
 extern const char text_end[];

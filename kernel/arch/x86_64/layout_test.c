@@ -92,7 +92,7 @@ KTEST(layout, nothing_is_mapped_around_the_image)
     KTEST_EXPECT_FALSE(test, walk((uint64_t)text_start - 1).is_present);
     KTEST_EXPECT_FALSE(test, walk((uint64_t)kernel_end).is_present);
     KTEST_EXPECT_FALSE(test, walk(KERNEL_VMA).is_present);
-    KTEST_EXPECT_FALSE(test, walk(KERNEL_VMA + (8 << 20)).is_present);
+    KTEST_EXPECT_FALSE(test, walk(KERNEL_VMA + KERNEL_IMAGE_END_MAX).is_present);
 }
 
 KTEST(layout, lower_half_is_empty)
@@ -107,7 +107,8 @@ KTEST_ATTR(layout, direct_map_is_writable_data, .proves = "2.3.3");
 KTEST(layout, direct_map_is_writable_data)
 {
     static const uint64_t addresses[] = {
-        0, 0xb8000, 0x600000, 0x7ff000, 0x800000, 0x40000000, 0xfee00000, 0xfffff000,
+        0,          0xb8000,    0x600000,   KERNEL_IMAGE_END_MAX - PAGE_SIZE, KERNEL_IMAGE_END_MAX,
+        0x40000000, 0xfee00000, 0xfffff000,
     };
     for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
         struct mapping mapping = walk(DIRECT_MAP_VMA + addresses[i]);
@@ -125,7 +126,7 @@ KTEST(layout, direct_map_shows_the_image_read_only)
     uint64_t boot_end = (uint64_t)boot_end_phys;
     uint64_t text = (uint64_t)text_start - KERNEL_VMA;
     uint64_t rodata = (uint64_t)rodata_end - KERNEL_VMA;
-    for (uint64_t address = 0; address < 8 << 20; address += PAGE_SIZE) {
+    for (uint64_t address = 0; address < KERNEL_IMAGE_END_MAX; address += PAGE_SIZE) {
         bool is_constant = (address >= boot_start && address < boot_end) ||
                            (address >= text && address < rodata);
         struct mapping mapping = walk(DIRECT_MAP_VMA + address);

@@ -7,7 +7,7 @@
 ; Page tables built here (Intel SDM vol. 3, 4.5):
 ;   identity     the pages of .boot, read-execute; gone again before kernel_main
 ;   direct map   physical 0 to 4 GiB, writable, no-execute; the image's constant part read-only.
-;                Its first 8 MiB by 4 KiB pages, the rest by 2 MiB pages
+;                Its first 16 MiB by 4 KiB pages, the rest by 2 MiB pages
 ;   kernel       .text read-execute, .rodata read-only, .data to .bss writable, the last two
 ;                no-execute; the guard page under each stack is not present
 ;

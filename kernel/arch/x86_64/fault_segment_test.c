@@ -5,6 +5,7 @@
 // Source: Intel SDM vol. 3, 6.13 and 6.15.
 #include "arch/x86_64/fault_machine.h"
 #include "arch/x86_64/gdt.h"
+#include "arch/x86_64/trap.h"
 #include "ktest.h"
 #include "lib/string.h"
 
@@ -156,11 +157,12 @@ KTEST(fault_segment, interrupt_return_from_a_nested_task)
 
 // --- 32-bit segments ----------------------------------------------------------------------------
 // INTO and BOUND exist only there. Code and stack lie in the window, whose addresses 32 bits reach;
-// code that does not fault where it should runs into a ud2.
+// code that does not fault where it should runs into a ud2. Handlers get a stack of the kernel's:
+// the address sanitizer has a shadow of no other.
 
 #define CODE_PAGE 0
 #define DATA_PAGE 1
-#define STACK_PAGE 2 // and those behind it
+#define STACK_PAGE 2
 
 #define DATA_ADDRESS (WINDOW_VMA + PAGE_SIZE)
 
@@ -169,12 +171,14 @@ KTEST(fault_segment, interrupt_return_from_a_nested_task)
     memcpy(window_memory[CODE_PAGE], code, size_bytes);
     window_map(CODE_PAGE, 0);
     window_map(DATA_PAGE, PTE_WRITABLE);
-    for (unsigned page = STACK_PAGE; page < WINDOW_PAGES; page++) {
-        window_map(page, PTE_WRITABLE);
+    window_map(STACK_PAGE, PTE_WRITABLE);
+    for (unsigned vector = VECTOR_OVERFLOW.number; vector <= VECTOR_INVALID_OPCODE.number;
+         vector++) {
+        idt_current()->gates[vector].options |= IST_NMI;
     }
     __asm__ volatile("mov %0, %%rsp\n\tpushq %1\n\tpushq %2\n\tlretq"
                      :
-                     : "r"((uint64_t)WINDOW_VMA + WINDOW_PAGES * PAGE_SIZE),
+                     : "r"((uint64_t)WINDOW_VMA + (STACK_PAGE + 1) * PAGE_SIZE),
                        "r"((uint64_t)SELECTOR_CODE32), "r"((uint64_t)WINDOW_VMA)
                      : "rax", "memory", "cc");
 }

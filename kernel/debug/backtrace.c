@@ -13,6 +13,7 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/stack.h"
 #include "debug/symbols.h"
+#include "lib/kasan.h"
 
 #define OPCODE_PUSH_RBP 0x55
 #define OPCODE_RET 0xc3
@@ -38,7 +39,8 @@ static uint64_t frameless_return(const struct trap_frame *frame)
     return offset == 0 || !makes_frame || *rip == OPCODE_RET ? frame->rsp : 0;
 }
 
-static bool read_stack(uint64_t address, uint64_t *value_out)
+// Not checked: it reads what lies between the variables.
+NO_KASAN static bool read_stack(uint64_t address, uint64_t *value_out)
 {
     bool is_readable = address % sizeof(uint64_t) == 0 &&
                        stack_locate(address).part == STACK_PART_BODY &&

@@ -16,6 +16,8 @@
 
 #include <stdint.h>
 
+#include "lib/kasan.h"
+
 #define REP_MIN 512
 
 // Words at any address, of memory of any type.
@@ -114,6 +116,8 @@ static void move_up(unsigned char *destination, const unsigned char *source, siz
     if (size_bytes >= REP_MIN) {
         size_t word_count = size_bytes / 8;
 
+        kasan_check(source, word_count * 8, KASAN_READ);
+        kasan_check(destination, word_count * 8, KASAN_WRITE);
         __asm__ volatile("rep movsq"
                          : "+D"(destination), "+S"(source), "+c"(word_count)
                          :
@@ -183,6 +187,7 @@ void *memset(void *destination, int value, size_t size_bytes)
     if (size_bytes >= REP_MIN) {
         size_t word_count = size_bytes / 8;
 
+        kasan_check(next, word_count * 8, KASAN_WRITE);
         __asm__ volatile("rep stosq" : "+D"(next), "+c"(word_count) : "a"(pattern) : "memory");
         size_bytes %= 8;
     }

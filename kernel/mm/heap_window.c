@@ -3,7 +3,7 @@
 
 #include "arch/x86_64/layout.h"
 #include "lib/panic.h"
-#include "mm/kernel_space.h"
+#include "mm/kasan_map.h"
 #include "sync/spinlock.h"
 
 static struct spinlock lock = SPINLOCK("heap window", LOCK_RANK_WINDOW);
@@ -18,7 +18,8 @@ enum error heap_window_grow(uint64_t size_bytes, virt_addr_t *start_out)
     virt_addr_t start = {HEAP_VMA + used_bytes};
     enum error error = ENOMEM;
     if (size_bytes <= HEAP_SIZE_MAX - used_bytes) {
-        error = kernel_map_memory(start, size_bytes, __builtin_return_address(0));
+        error = kasan_map_memory((virt_addr_t){HEAP_VMA}, used_bytes, size_bytes,
+                                 __builtin_return_address(0));
     }
     if (error == OK) {
         used_bytes += size_bytes;
@@ -34,7 +35,7 @@ void heap_window_shrink(uint64_t size_bytes)
     bool is_possible = is_aligned(size_bytes, PAGE_SIZE) && size_bytes <= used_bytes;
     if (is_possible) {
         used_bytes -= size_bytes;
-        kernel_unmap_memory((virt_addr_t){HEAP_VMA + used_bytes}, size_bytes);
+        kasan_unmap_memory((virt_addr_t){HEAP_VMA}, used_bytes, size_bytes);
     }
     spinlock_unlock(&lock, state);
     if (!is_possible) {

@@ -7,6 +7,7 @@
 #include "lib/panic.h"
 #include "mm/address_space.h"
 #include "mm/frame.h"
+#include "mm/kasan_map.h"
 #include "mm/tlb.h"
 #include "sync/spinlock.h"
 
@@ -25,6 +26,7 @@ static enum error prepare_windows(void)
         {HEAP_VMA, HEAP_SIZE_MAX},
         {STACKS_VMA, STACKS_SIZE},
         {MMIO_VMA, MMIO_SIZE},
+        KASAN_WINDOWS // if there are any
     };
     enum error error = OK;
     for (unsigned i = 0; error == OK && i < ARRAY_SIZE(windows); i++) {

@@ -8,7 +8,7 @@
 #include "arch/x86_64/stack.h"
 #include "lib/bits.h"
 #include "lib/panic.h"
-#include "mm/kernel_space.h"
+#include "mm/kasan_map.h"
 #include "sync/spinlock.h"
 
 #define WORD_COUNT (STACK_SLOT_COUNT / 64)
@@ -71,7 +71,7 @@ enum error kernel_stack_alloc(uint64_t *top_out)
     if (error != OK) {
         return error;
     }
-    error = kernel_map_memory(body_of(slot), STACK_SIZE, __builtin_return_address(0));
+    error = kasan_map_memory(body_of(slot), 0, STACK_SIZE, __builtin_return_address(0));
     if (error != OK) {
         put_slot(slot);
         return error;
@@ -86,6 +86,6 @@ void kernel_stack_free(uint64_t top)
     if (place.stack != KERNEL_STACK || place.part != STACK_PART_BODY || place.top != top) {
         panic("there is no kernel stack with its top at %#lx", top);
     }
-    kernel_unmap_memory(body_of(place.slot), STACK_SIZE);
+    kasan_unmap_memory(body_of(place.slot), 0, STACK_SIZE);
     put_slot(place.slot);
 }

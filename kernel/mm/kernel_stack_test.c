@@ -9,8 +9,10 @@
 #include "ktest.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/kasan_map.h"
 #include "mm/kernel_space.h"
 
+#define PAGES_PER_STACK (STACK_SIZE / PAGE_SIZE + KASAN_PAGE_COUNT(STACK_SIZE))
 #define WORD_COUNT ARRAY_SIZE(kernel_stack_slots)
 
 static uint64_t slots_before[WORD_COUNT];
@@ -109,7 +111,7 @@ KTEST(kernel_stack, freed_one_is_unmapped_and_gives_all_back)
     frame_statistics_read(&before);
     uint64_t top = stack_alloc(test);
     *(volatile uint64_t *)(top - 8) = 1; // now it is in the TLB
-    KTEST_EXPECT_EQ(test, kernel_space_page_count(), page_count + STACK_SIZE / PAGE_SIZE);
+    KTEST_EXPECT_EQ(test, kernel_space_page_count(), page_count + PAGES_PER_STACK);
 
     kernel_stack_free(top);
 

@@ -6,6 +6,7 @@
 #include "arch/x86_64/fault_machine.h"
 #include "arch/x86_64/gdt.h"
 #include "ktest.h"
+#include "lib/kasan.h"
 #include "lib/string.h"
 
 // Pages of the window; the last ones are the kernel's stack for what comes from ring 3.
@@ -36,6 +37,8 @@ struct code {
     window_map(CODE_PAGE, PTE_USER);
     window_map(STACK_PAGE, PTE_USER | PTE_WRITABLE | PTE_NO_EXECUTE);
     gdt_tss()->rsp[0] = (uint64_t)&window_memory[WINDOW_PAGES];
+    kasan_unpoison(window_memory[KERNEL_STACK_PAGE], // its last user was left in a fault
+                   (WINDOW_PAGES - KERNEL_STACK_PAGE) * PAGE_SIZE);
     __asm__ volatile("pushq %0\n\tpushq %1\n\tpushq %2\n\tpushq %3\n\tpushq %4\n\tiretq"
                      :
                      : "r"((uint64_t)SELECTOR_USER_DATA.value), "r"(ADDRESS(STACK_PAGE + 1)),

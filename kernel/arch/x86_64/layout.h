@@ -30,6 +30,10 @@
 #define MMIO_VMA 0xffffb00000000000
 #define MMIO_SIZE (512ULL << 30)
 
+// The shadow of the upper half, in builds with -Dkasan=true: debug/kasan.h.
+#define KASAN_SHADOW_VMA 0xffffec0000000000
+#define KASAN_SHADOW_SIZE (16ULL << 40)
+
 // The kernel's image, at its physical address from here.
 #define KERNEL_VMA 0xffffffff80000000
 #define KERNEL_IMAGE_END_MAX (16ULL << 20) // most of it is for the red zones of sanitizer builds
@@ -41,6 +45,9 @@ extern const char data_start[];
 extern const char boot_stacks_start[];
 extern const char boot_stacks_end[];
 extern const char kernel_end[];
+typedef void constructor_t(void);
+extern constructor_t *const init_array_start[];
+extern constructor_t *const init_array_end[];
 extern const char build_id_start[];
 extern const char build_id_end[];
 

@@ -9,6 +9,9 @@ bits 64
 default rel
 
 extern kernel_main
+%ifdef KASAN
+extern kasan_init
+%endif
 extern boot_stacks                      ; struct guarded_stack[], stack.h; the first is ours
 extern boot_pml4
 
@@ -23,6 +26,13 @@ kernel_entry:
         mov     rax, cr3
         mov     cr3, rax
         xor     ebp, ebp                ; the end of every backtrace
+%ifdef KASAN
+        push    rdi
+        push    rsi
+        call    kasan_init              ; before any code that is checked
+        pop     rsi
+        pop     rdi
+%endif
         call    kernel_main
         ud2                             ; it does not return
 .end:

@@ -3,10 +3,12 @@
 // In memory: a head, which ends with the left red zone; the caller's bytes; the right red zone. All
 // heads in use are in a list in the order of their allocation. A freed block is filled with poison
 // and waits in a queue, so that its memory is not somebody else's at once: when it leaves, the poison
-// has to be whole. Memory that is new to its owner is filled as well, with something else.
+// has to be whole. Memory that is new to its owner is filled as well, with something else. With the
+// address sanitizer (lib/kasan.h) red zones and freed blocks are forbidden to all code but this.
 #include "mm/heap/watched_block.h"
 
 #include "arch/x86_64/layout.h"
+#include "lib/kasan.h"
 #include "lib/string.h"
 #include "mm/heap_window.h"
 
@@ -64,6 +66,12 @@ static uint8_t *bytes_of(const struct head *head)
     return (uint8_t *)(uintptr_t)(head + 1);
 }
 
+// To the end of the right zone; the sanitizer knows multiples of 8 only.
+static size_t watched_bytes(const struct head *head)
+{
+    return ALIGN_UP(head->size_bytes + RIGHT_ZONE_BYTES, 8);
+}
+
 // --- Looking for what is wrong ------------------------------------------------------------------
 
 static struct heap_fault fault_at(const struct head *head, const char *what, size_t offset)
@@ -78,8 +86,19 @@ static struct heap_fault fault_at(const struct head *head, const char *what, siz
     };
 }
 
+// The left zone is forbidden to all others; volatile, or gcc lets its callers read it.
+NO_KASAN static uint64_t left_zone_of(const struct head *head)
+{
+    return *(const volatile uint64_t *)&head->left_zone;
+}
+
+NO_KASAN static void set_left_zone(struct head *head, uint64_t value)
+{
+    head->left_zone = value;
+}
+
 // The first byte that is not `expected`, or `size_bytes`.
-static size_t find_other(const uint8_t *bytes, size_t size_bytes, uint8_t expected)
+NO_KASAN static size_t find_other(const uint8_t *bytes, size_t size_bytes, uint8_t expected)
 {
     size_t at = 0;
     while (at < size_bytes && bytes[at] == expected) {
@@ -90,7 +109,7 @@ static size_t find_other(const uint8_t *bytes, size_t size_bytes, uint8_t expect
 
 static struct heap_fault check_in_use(const struct head *head)
 {
-    if (head->left_zone != LEFT_ZONE_IN_USE) {
+    if (left_zone_of(head) != LEFT_ZONE_IN_USE) {
         return fault_at(head, "something was written in front of", -sizeof(head->left_zone));
     }
     size_t at = find_other(bytes_of(head) + head->size_bytes, RIGHT_ZONE_BYTES, RIGHT_ZONE);
@@ -102,7 +121,7 @@ static struct heap_fault check_in_use(const struct head *head)
 
 static struct heap_fault check_freed(const struct head *head)
 {
-    if (head->left_zone != LEFT_ZONE_FREED) {
+    if (left_zone_of(head) != LEFT_ZONE_FREED) {
         return fault_at(head, "something was written in front of", -sizeof(head->left_zone));
     }
     size_t at = find_other(bytes_of(head), head->size_bytes + RIGHT_ZONE_BYTES, POISON);
@@ -133,6 +152,7 @@ static struct heap_fault release_first(struct allocator *allocator)
     struct heap_fault fault = check_freed(head);
     take_out(&quarantine, head);
     quarantine_bytes -= head->size_bytes;
+    kasan_unpoison(&head->left_zone, sizeof(head->left_zone) + watched_bytes(head));
     allocator_free(allocator, head->memory);
     return fault;
 }
@@ -174,6 +194,9 @@ void *heap_block_allocate(struct allocator *allocator, size_t size_bytes, size_t
     append(&in_use, head);
     memset(bytes_of(head), FRESH, size_bytes);
     memset(bytes_of(head) + size_bytes, RIGHT_ZONE, RIGHT_ZONE_BYTES);
+    kasan_poison(&head->left_zone, sizeof(head->left_zone) + watched_bytes(head),
+                 KASAN_HEAP_RED_ZONE);
+    kasan_unpoison(bytes_of(head), size_bytes);
     return bytes_of(head);
 }
 
@@ -202,17 +225,19 @@ struct heap_fault heap_block_free(struct allocator *allocator, void *block, uint
         return no_block;
     }
     struct head *head = head_of(block);
-    if (head->left_zone == LEFT_ZONE_FREED) {
+    if (left_zone_of(head) == LEFT_ZONE_FREED) {
         return fault_at(head, "second kfree of", 0);
     }
-    if (head->left_zone != LEFT_ZONE_IN_USE) {
+    if (left_zone_of(head) != LEFT_ZONE_IN_USE) {
         return is_in_use(head) ? check_in_use(head) : no_block;
     }
     struct heap_fault fault = check_in_use(head);
     take_out(&in_use, head);
     head->freed_at = site;
-    head->left_zone = LEFT_ZONE_FREED;
+    set_left_zone(head, LEFT_ZONE_FREED);
+    kasan_unpoison(block, watched_bytes(head));
     memset(block, POISON, head->size_bytes + RIGHT_ZONE_BYTES);
+    kasan_poison(block, watched_bytes(head), KASAN_HEAP_FREED);
     append(&quarantine, head);
     quarantine_bytes += head->size_bytes;
     while (quarantine_bytes > QUARANTINE_BYTES_MAX) {

@@ -3,6 +3,7 @@
 // What people do to heaps, and what they are told. The wrong accesses go through volatile pointers,
 // or the compiler would see them, and refuse.
 #include "ktest.h"
+#include "lib/kasan.h"
 #include "lib/string.h"
 #include "mm/heap/heap.h"
 #include "mm/heap_window.h"
@@ -23,10 +24,16 @@ static uint8_t *volatile block;
     __asm__ volatile("");
 }
 
-static void write_at(ptrdiff_t offset)
+NO_KASAN static void write_at(ptrdiff_t offset)
 {
     volatile uint8_t *bytes = block;
     bytes[offset] ^= 0xff;
+}
+
+NO_KASAN static uint8_t read_at(ptrdiff_t offset)
+{
+    const volatile uint8_t *bytes = block;
+    return bytes[offset];
 }
 
 // So that the test's end finds nothing more.
@@ -156,7 +163,7 @@ KTEST(watched_block, fresh_memory_is_not_what_it_was)
     block[7] = 1;
     drop_block();
     KTEST_EXPECT_EQ(test, fresh, 0xa5);
-    KTEST_EXPECT_EQ(test, block[7], 0xdd); // nobody has it yet
+    KTEST_EXPECT_EQ(test, read_at(7), 0xdd); // nobody has it yet
 }
 
 KTEST(watched_block, freed_memory_is_not_given_out_at_once)
@@ -199,7 +206,7 @@ KTEST(watched_block, resized_block_is_another_one)
     void *bigger = krealloc(block, BLOCK_BYTES + 1);
     KTEST_ASSERT_NOT_NULL(test, bigger);
     KTEST_EXPECT_TRUE(test, bigger != block);
-    KTEST_EXPECT_EQ(test, block[0], 0xdd);
+    KTEST_EXPECT_EQ(test, read_at(0), 0xdd);
     kfree(bigger);
 }
 
@@ -226,3 +233,29 @@ KTEST(watched_block, owners_are_told_since_a_mark)
     KTEST_EXPECT_FALSE(test, heap_next(mark, &cursor, &owner));
     kfree(before);
 }
+
+#ifdef KASAN
+
+[[gnu::noinline]] static uint8_t touch(ptrdiff_t offset)
+{
+    volatile uint8_t *bytes = block;
+    bytes[offset] = 1;
+    return bytes[offset];
+}
+
+KTEST_ATTR(watched_block, access_is_stopped_where_it_happens, .proves = "10.13");
+KTEST(watched_block, access_is_stopped_where_it_happens)
+{
+    static const char red_zone[] = "KASAN: 1-byte write at 0x* in touch: *heap*";
+    make_block(test);
+    touch(0);
+    touch(BLOCK_BYTES - 1);
+    KTEST_EXPECT_PANIC(test, red_zone, touch(-1));
+    KTEST_EXPECT_PANIC(test, red_zone, touch(BLOCK_BYTES));
+    KTEST_EXPECT_PANIC(test, red_zone, touch(BLOCK_BYTES + 15));
+    drop_block();
+    KTEST_EXPECT_PANIC(test, red_zone, touch(0));
+    KTEST_EXPECT_PANIC(test, red_zone, touch(BLOCK_BYTES - 1));
+}
+
+#endif

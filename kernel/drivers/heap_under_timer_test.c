@@ -5,7 +5,7 @@
 #include "arch/x86_64/cpu.h"
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 #include "time/timer.h"
 
 static uint64_t ticks;

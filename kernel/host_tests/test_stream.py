@@ -135,7 +135,7 @@ def test_skip_gives_its_reason(selftest: Path, tmp_path: Path) -> None:
     assert done.words("end")["reason"] == "no\ndevice"
     done = run(selftest, tmp_path, "ktest.select=skip_with_a_long_reason")
     assert f"    ok 1 skip_with_a_long_reason # SKIP {140 * 'x'}..." in done.lines
-    assert done.words("end")["reason"] == f"{156 * 'x'}..."
+    assert done.words("end")["reason"] == f"{252 * 'x'}..."
 
 
 @pytest.mark.parametrize("have, verdict", [("ktest.have=other", "skip"),

@@ -5,7 +5,7 @@
 
 #include "ktest.h"
 #include "lib/string.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 static struct bump_allocator bump;
 static struct allocator *const allocator = &bump.base;

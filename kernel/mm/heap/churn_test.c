@@ -5,7 +5,7 @@
 #include "mm/heap/test_churn.h"
 
 #include "ktest.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 KTEST_ATTR(heap, churn_fails_nothing_and_leaves_one_piece, .proves = "11.8 11.14");
 KTEST_PARAM(heap, churn_fails_nothing_and_leaves_one_piece, test_allocators,

@@ -3,7 +3,7 @@
 // What every design promises: mm/heap/allocator.h.
 #include "ktest.h"
 #include "lib/string.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 #define COUNT_MAX 4096
 

@@ -5,7 +5,7 @@
 // and for the churn of a list that merges, of the linked_list_allocator crate.
 #include "arch/x86_64/step_counter.h"
 #include "ktest.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 #include "mm/heap/test_churn.h"
 #include "sync/irq_state.h"
 

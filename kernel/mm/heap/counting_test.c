@@ -2,8 +2,8 @@
 #include "mm/heap/counting.h"
 
 #include "ktest.h"
+#include "mm/heap/allocators_fixture.h"
 #include "mm/heap/linked_list.h"
-#include "mm/heap/test_allocators.h"
 
 static struct list_allocator list;
 static struct counting_allocator counting;

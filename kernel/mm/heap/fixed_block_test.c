@@ -5,7 +5,7 @@
 
 #include "ktest.h"
 #include "lib/addr.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 #define BLOCKS_MAX 1024
 

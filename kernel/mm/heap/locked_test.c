@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "mm/heap/locked.h"
 
-#include "irq/irq.h"
 #include "ktest.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 #include "mm/heap/test_churn.h"
-
-#define LINE IRQ_COM2 // nobody's, as in irq/irq_test.c
 
 static struct locked_allocator locked;
 
@@ -133,46 +130,4 @@ KTEST_PARAM(heap_locked, lock_goes_around_every_design, test_allocators, test_al
         allocator_free(&locked.base, churn.slots[i]);
     }
     test_allocator_expect_like_new(test, &locked.base, &first);
-}
-
-static void allocate_something(void *context)
-{
-    *(void **)context = allocator_allocate(&locked.base, 8, 8);
-}
-
-static void free_something(void *context)
-{
-    allocator_free(&locked.base, context);
-}
-
-static void give_line_back(void *unused)
-{
-    (void)unused;
-    irq_unregister(LINE);
-}
-
-static void expect_panic_in_handler(struct ktest *test, irq_handler_t *handler, void *context)
-{
-    KTEST_ASSERT_EQ(test, irq_register(LINE, "test line", IRQ_PLAIN, handler, context), OK);
-    ktest_add_action(test, give_line_back, NULL);
-    KTEST_EXPECT_PANIC(test, "lock test heap (rank *) is taken inside of test line (rank *)",
-                       __asm__ volatile("int %0"
-                                        :
-                                        : "i"(IRQ_FIRST_VECTOR + LINE)
-                                        : "memory"));
-    ktest_release_action(test, give_line_back, NULL);
-}
-
-KTEST_ATTR(heap_locked, handler_that_allocates_or_frees_panics, .proves = "10.11");
-KTEST(heap_locked, handler_that_allocates_or_frees_panics)
-{
-    locked_allocator_init(&locked, test_allocator_make(&test_allocators[TEST_FIXED_BLOCK]),
-                          "test heap");
-    void *block = allocator_allocate(&locked.base, 8, 8);
-    void *other = NULL;
-    expect_panic_in_handler(test, allocate_something, &other);
-    expect_panic_in_handler(test, free_something, block);
-    KTEST_EXPECT_NULL(test, other);
-    allocator_free(&locked.base, block);
-    test_allocator_expect_sound(test, &locked.base);
 }

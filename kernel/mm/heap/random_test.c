@@ -5,7 +5,7 @@
 #include "ktest.h"
 #include "lib/string.h"
 #include "lib/test_random.h"
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 #define ROUNDS 10000
 #define ROUNDS_BETWEEN_LOOKS 100

@@ -3,9 +3,9 @@
 // What slabs notice of our own bugs.
 #include "ktest.h"
 #include "lib/string.h"
+#include "mm/heap/allocators_fixture.h"
 #include "mm/heap/buddy.h"
 #include "mm/heap/slab_allocator.h"
-#include "mm/heap/test_allocators.h"
 
 #define PAGE 4096
 

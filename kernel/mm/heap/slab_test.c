@@ -6,8 +6,8 @@
 #include "ktest.h"
 #include "lib/string.h"
 #include "lib/test_random.h"
+#include "mm/heap/allocators_fixture.h"
 #include "mm/heap/buddy.h"
-#include "mm/heap/test_allocators.h"
 
 #define PAGE 4096
 #define PAGE_COUNT (TEST_HEAP_BYTES / PAGE - 1) // a page has the buddies' states

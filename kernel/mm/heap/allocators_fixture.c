@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "mm/heap/test_allocators.h"
+#include "mm/heap/allocators_fixture.h"
 
 #include "mm/heap/buddy.h"
 #include "mm/heap/bump.h"

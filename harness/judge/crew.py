@@ -19,6 +19,7 @@ from .qemu import Wish
 Chain = Generator[Union[Wish, Judgement], None, None]
 
 AT_ONCE = Wish(-1, 0.0)
+SIGNAL_SECONDS = 1.0
 
 
 class Crew:
@@ -91,9 +92,13 @@ class Crew:
 
 
 def wait_for(descriptors: "set[int]", deadline: float) -> "set[int]":
-    """Those that can be read, until the time is up."""
+    """Those that can be read, until the time is up. A signal that comes just before the system is
+    asked does not wake it, so Python is let in every second to see it."""
     poll = select.poll()
     for each in descriptors:
         poll.register(each, select.POLLIN)
-    seconds = max(0.0, deadline - time.monotonic())
-    return {each for each, _ in poll.poll(math.ceil(seconds * 1000))}
+    while True:
+        seconds = max(0.0, deadline - time.monotonic())
+        ready = poll.poll(math.ceil(min(seconds, SIGNAL_SECONDS) * 1000))
+        if ready or seconds <= SIGNAL_SECONDS:
+            return {each for each, _ in ready}

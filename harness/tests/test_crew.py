@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-from judge import cli
+from judge import cli, crew
 from judge.crew import Chain, Crew
 from judge.evidence import Judgement, Result
 from judge.model import Test, Verdict
@@ -99,6 +99,26 @@ def test_what_can_be_read_is_not_waited_for() -> None:
     assert time.monotonic() - began < 30.0
     os.close(reader)
     os.close(writer)
+
+
+def test_signal_that_wakes_nobody_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes between the look for signals and the call of the system."""
+    asked: List[int] = []
+
+    class Sleeper:
+        """Time passes only here, as much as is asked for."""
+
+        def register(self, *_: int) -> None:
+            pass
+
+        def poll(self, milliseconds: int) -> List[Tuple[int, int]]:
+            asked.append(milliseconds)
+            return []
+
+    monkeypatch.setattr("select.poll", Sleeper)
+    monkeypatch.setattr("time.monotonic", lambda: sum(asked) / 1000)
+    assert crew.wait_for({0}, 10.5) == set()
+    assert sum(asked) == 10_500 and max(asked) <= 1000
 
 
 # --- Runs -----------------------------------------------------------------------------------------

@@ -121,13 +121,14 @@ KTEST_PARAM(heap_cost, allocating_and_freeing_is_cheap, test_allocators, test_al
 {
     allocator = test_allocator_make(param);
     const unsigned *limit = limits[param - test_allocators].pair;
-    const unsigned costs[] = {PAIR_COST(8), PAIR_COST(64), PAIR_COST(1024), PAIR_COST(2048),
-                              PAIR_COST(4096)};
+    unsigned costs[5];
+    expect_below(test, costs[0] = PAIR_COST(8), limit[0]);
+    expect_below(test, costs[1] = PAIR_COST(64), limit[1]);
+    expect_below(test, costs[2] = PAIR_COST(1024), limit[2]);
+    expect_below(test, costs[3] = PAIR_COST(2048), limit[3]);
+    expect_below(test, costs[4] = PAIR_COST(4096), limit[4]);
     println("heap table: %s: pairs %u %u %u %u %u", param->name, costs[0], costs[1], costs[2],
             costs[3], costs[4]);
-    for (size_t i = 0; i < ARRAY_SIZE(costs); i++) {
-        expect_below(test, costs[i], limit[i]);
-    }
 }
 
 // Not inlined: what gcc moves between the two calls would be counted.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 from judge.keys import PLAIN, SHIFTED
@@ -162,6 +162,16 @@ def shown(line: str) -> str:
                    for each in line)
 
 
+def expect_typed(vm: VirtualMachine, read: Callable[[], Sequence[str]], lines: List[str]) -> None:
+    """On the screen, which is a moment behind the serial port."""
+    def is_shown() -> bool:
+        screen = list(read())
+        start = screen.index("It did not crash!") + 1
+        return screen[start:start + len(lines)] == lines
+
+    vm.wait_until(is_shown, f"the screen does not show {lines}")
+
+
 @proves("7.6.9", "7.6.5")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_whole_layout_is_on_the_screen_in_text_mode(machine: Machines, has_tests: bool,
@@ -169,9 +179,7 @@ def test_whole_layout_is_on_the_screen_in_text_mode(machine: Machines, has_tests
     vm = boot(machine, has_tests, layout=layout)
     lines = list(type_levels(vm, layout))
     assert vm.console.partition("It did not crash!\n")[2] == "\n".join(lines) + "\n"
-    screen = vm.screen().lines
-    start = screen.index("It did not crash!") + 1
-    assert screen[start:start + len(lines)] == tuple(map(shown, lines))
+    expect_typed(vm, lambda: vm.screen().lines, [shown(line) for line in lines])
 
 
 @proves("2.3.7", "7.6.9")
@@ -179,10 +187,12 @@ def test_whole_layout_is_on_the_screen_in_pixels(machine: Machines, has_tests: b
                                                  tmp_path: Path) -> None:
     vm = boot(machine, has_tests, way="uefi")
     lines = list(type_levels(vm, "us104"))
-    vm.screenshot(tmp_path / "screen.png")
-    screen = read_pixels(tmp_path / "screen.png")
-    start = screen.index("It did not crash!") + 1
-    assert screen[start:start + len(lines)] == lines
+
+    def read() -> List[str]:
+        vm.screenshot(tmp_path / "screen.png")
+        return read_pixels(tmp_path / "screen.png")
+
+    expect_typed(vm, read, lines)
 
 
 @proves("7.6.9")
@@ -192,7 +202,7 @@ def test_backspace_takes_back_and_nothing_else_moves(machine: Machines, has_test
     send(vm, strokes(["left", "f1", "caps_lock", "caps_lock", "delete"]))
     paced(vm, ["backspace"], "\b \b")
     paced(vm, ["tab", "1"], "\t1")
-    assert vm.screen().lines[vm.screen().lines.index("It did not crash!") + 1] == "he      1"
+    expect_typed(vm, lambda: vm.screen().lines, ["he      1"])
 
 
 def test_layout_that_there_is_not_is_the_us_one(machine: Machines, has_tests: bool) -> None:
@@ -211,7 +221,8 @@ def test_many_keys_are_neither_lost_nor_doubled(machine: Machines, has_tests: bo
     expected = "".join("\n" if each % 50 == 49 else KEYS[1 + each % 9]
                        for each in range(MANY_KEYS))
     assert typed_text == expected
-    assert vm.screen().lines[-11:-1] == tuple(expected.splitlines()[-10:])
+    vm.wait_until(lambda: vm.screen().lines[-11:-1] == tuple(expected.splitlines()[-10:]),
+                  "the screen does not show the last lines")
 
 
 @proves("7.6.1")

@@ -298,6 +298,7 @@ def test_leaked_and_overwritten_blocks_name_who_allocated_them(results: Dict[str
         assert "24 bytes at 0xffff9000" in str(results[name]["notes"])
         assert "taken in take_a_block at 0xffffffff8" in str(results[name]["notes"])
         assert not results[name]["restart"]
+    assert "left behind" not in str(results["block_of_a_dead_test"]["notes"])
     for name in ("block_written_beyond", "block_written_after_kfree"):
         assert "allocated in take_a_block at 0xffffffff8" in str(results[name]["notes"])
         assert results[name]["restart"] == "an invariant could not be put back"

@@ -81,15 +81,15 @@ static enum error grow(size_t size_bytes)
 static void *allocate(size_t size_bytes, size_t alignment, uint64_t site,
                       struct heap_fault *fault_out)
 {
-    void *block = heap_block_allocate(heap, size_bytes, alignment, site, fault_out);
+    void *block = heap_block_allocate(heap, size_bytes, alignment, site);
     if (block == NULL && heap_block_release(heap, fault_out)) {
-        block = heap_block_allocate(heap, size_bytes, alignment, site, fault_out);
+        block = heap_block_allocate(heap, size_bytes, alignment, site);
     }
     for (unsigned times = 1; block == NULL && times <= 4; times *= 4) {
         if (grow(times * (size_bytes + alignment + GROW_BYTES)) != OK) {
             return NULL;
         }
-        block = heap_block_allocate(heap, size_bytes, alignment, site, fault_out);
+        block = heap_block_allocate(heap, size_bytes, alignment, site);
     }
     return block;
 }

@@ -4,10 +4,9 @@
 #include "mm/heap/watched_block.h"
 
 void *heap_block_allocate(struct allocator *allocator, size_t size_bytes, size_t alignment,
-                          uint64_t site, struct heap_fault *fault_out)
+                          uint64_t site)
 {
     (void)site;
-    (void)fault_out;
     return allocator_allocate(allocator, size_bytes, alignment);
 }
 

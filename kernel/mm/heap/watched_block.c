@@ -170,12 +170,11 @@ bool heap_block_release(struct allocator *allocator, struct heap_fault *fault_ou
 // --- Allocating and freeing ---------------------------------------------------------------------
 
 void *heap_block_allocate(struct allocator *allocator, size_t size_bytes, size_t alignment,
-                          uint64_t site, struct heap_fault *fault_out)
+                          uint64_t site)
 {
     if (size_bytes == 0 || size_bytes > ALLOCATION_BYTES_MAX || alignment > ALLOCATION_BYTES_MAX) {
         return NULL;
     }
-    (void)fault_out;
     alignment = alignment < KMALLOC_ALIGNMENT ? KMALLOC_ALIGNMENT : alignment;
     size_t front_bytes = ALIGN_UP(sizeof(struct head), alignment);
     uint8_t *memory =

@@ -22,9 +22,9 @@ struct heap_fault {
     uint64_t freed_at; // 0: it is in use
 };
 
-// NULL if the allocator has nothing. `fault_out` is about some other block.
+// NULL if the allocator has nothing.
 void *heap_block_allocate(struct allocator *allocator, size_t size_bytes, size_t alignment,
-                          uint64_t site, struct heap_fault *fault_out);
+                          uint64_t site);
 
 struct heap_fault heap_block_free(struct allocator *allocator, void *block, uint64_t site);
 
@@ -33,7 +33,8 @@ bool heap_block_resize(struct allocator *allocator, void *block, size_t size_byt
 
 size_t heap_block_usable_bytes(const struct allocator *allocator, const void *block);
 
-// Gives back what is held back for watching; false if there was nothing.
+// Gives back what is held back for watching, and says what was wrong with it; false if there was
+// nothing.
 bool heap_block_release(struct allocator *allocator, struct heap_fault *fault_out);
 
 // The first that is wrong.

@@ -231,77 +231,28 @@ static void bench_pair(struct ktest *test, unsigned index, size_t size_bytes)
     KTEST_EXPECT_NULL(test, allocator_check(allocator));
 }
 
-KTEST_BENCH(heap_cost, bump_64)
-{
-    bench_pair(test, TEST_BUMP, 64);
-}
-
-KTEST_BENCH(heap_cost, list_64)
-{
-    bench_pair(test, TEST_LIST_FIRST_FIT, 64);
-}
-
-KTEST_BENCH(heap_cost, list_best_fit_64)
-{
-    bench_pair(test, TEST_LIST_BEST_FIT, 64);
-}
-
-KTEST_BENCH(heap_cost, fixed_block_8)
-{
-    bench_pair(test, TEST_FIXED_BLOCK, 8);
-}
-
-KTEST_BENCH(heap_cost, fixed_block_2048)
-{
-    bench_pair(test, TEST_FIXED_BLOCK, 2048);
-}
-
-KTEST_BENCH(heap_cost, fixed_block_4096)
-{
-    bench_pair(test, TEST_FIXED_BLOCK, 4096);
-}
-
-KTEST_BENCH(heap_cost, list_churn)
-{
-    bench_churn(test, TEST_LIST_FIRST_FIT);
-}
-
-KTEST_BENCH(heap_cost, list_best_fit_churn)
-{
-    bench_churn(test, TEST_LIST_BEST_FIT);
-}
-
-KTEST_BENCH(heap_cost, fixed_block_churn)
-{
-    bench_churn(test, TEST_FIXED_BLOCK);
-}
-
-KTEST_BENCH(heap_cost, buddy_64)
-{
-    bench_pair(test, TEST_BUDDY, 64);
-}
-
-KTEST_BENCH(heap_cost, slab_8)
-{
-    bench_pair(test, TEST_SLAB, 8);
-}
-
-KTEST_BENCH(heap_cost, slab_2048)
-{
-    bench_pair(test, TEST_SLAB, 2048);
-}
-
-KTEST_BENCH(heap_cost, slab_4096)
-{
-    bench_pair(test, TEST_SLAB, 4096);
-}
-
-KTEST_BENCH(heap_cost, buddy_churn)
-{
-    bench_churn(test, TEST_BUDDY);
-}
-
-KTEST_BENCH(heap_cost, slab_churn)
-{
-    bench_churn(test, TEST_SLAB);
-}
+#define PAIR(name_, design_, size_bytes_)                                                          \
+    KTEST_BENCH(heap_cost, name_)                                                                  \
+    {                                                                                              \
+        bench_pair(test, design_, size_bytes_);                                                    \
+    }
+#define CHURN(name_, design_)                                                                      \
+    KTEST_BENCH(heap_cost, name_)                                                                  \
+    {                                                                                              \
+        bench_churn(test, design_);                                                                \
+    }
+PAIR(bump_64, TEST_BUMP, 64)
+PAIR(list_64, TEST_LIST_FIRST_FIT, 64)
+PAIR(list_best_fit_64, TEST_LIST_BEST_FIT, 64)
+PAIR(fixed_block_8, TEST_FIXED_BLOCK, 8)
+PAIR(fixed_block_2048, TEST_FIXED_BLOCK, 2048)
+PAIR(fixed_block_4096, TEST_FIXED_BLOCK, 4096)
+CHURN(list_churn, TEST_LIST_FIRST_FIT)
+CHURN(list_best_fit_churn, TEST_LIST_BEST_FIT)
+CHURN(fixed_block_churn, TEST_FIXED_BLOCK)
+PAIR(buddy_64, TEST_BUDDY, 64)
+PAIR(slab_8, TEST_SLAB, 8)
+PAIR(slab_2048, TEST_SLAB, 2048)
+PAIR(slab_4096, TEST_SLAB, 4096)
+CHURN(buddy_churn, TEST_BUDDY)
+CHURN(slab_churn, TEST_SLAB)

@@ -287,6 +287,7 @@ def test_leaked_frames_name_who_took_them(runs: Dict[str, Run], results: Dict[st
     """Also where the test has died, and its frames were given back for it."""
     for name in ("frame_left_behind", "frame_of_a_dead_test"):
         assert "(order 0), taken in take_a_frame at 0x" in str(results[name]["notes"])
+    assert "left behind" not in str(results["frame_of_a_dead_test"]["notes"])
     assert re.search(r"take_a_frame\+0x\w+, kernel/selftest/outcome\.c:\d+", runs["leak"].text)
     assert "frame_alloc(&frame)" in runs["leak"].text, "the line of the call"
 

@@ -31,6 +31,12 @@ struct ordered_map {
     size_t count;
 };
 
+// In any map.
+static inline bool map_node_is_linked(const struct map_node *node)
+{
+    return node->height != 0;
+}
+
 // The node is in no map. EEXIST, and nothing is changed, if its key is there already.
 enum error ordered_map_insert(struct ordered_map *map, struct map_node *node);
 

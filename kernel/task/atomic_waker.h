@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// A place for one waker, between one task that waits and anybody who has news for it, without a
+// lock. Nothing is lost if both keep to this order:
+//
+//     the task:    look for news; if there is none, register, and look again before it is pending
+//     the others:  put the news where the task looks, then wake
+//
+// Zeroed it is empty. Whoever owns it takes what is left out in the end (atomic_waker_clear).
+#pragma once
+
+#include <stddef.h>
+
+#include "task/waker.h"
+
+struct atomic_waker {
+    struct waker *waker; // atomic, with a reference; NULL: nobody waits
+};
+
+static inline struct waker *atomic_waker_exchange_(struct atomic_waker *place, struct waker *waker)
+{
+    return __atomic_exchange_n(&place->waker, waker, __ATOMIC_SEQ_CST);
+}
+
+// The task: from now on it is this one that is woken, and not the one before.
+static inline void atomic_waker_register(struct atomic_waker *place, struct waker *waker)
+{
+    waker_put(atomic_waker_exchange_(place, waker_get(waker)));
+}
+
+// The task does not wait any more. Nothing if nobody does.
+static inline void atomic_waker_clear(struct atomic_waker *place)
+{
+    waker_put(atomic_waker_exchange_(place, NULL));
+}
+
+// Wakes whoever is registered, once. As waker_wake.
+static inline void atomic_waker_wake(struct atomic_waker *place)
+{
+    struct waker *waker = atomic_waker_exchange_(place, NULL);
+    if (waker != NULL) {
+        waker_wake(waker);
+        waker_put(waker);
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "task/task.h"
+
+#include "lib/assert.h"
+#include "task/task_state.h"
+
+static struct task *released; // atomic: tasks without references, by `next`
+
+// Before it is spawned, it is QUEUED: there is nobody yet to queue it with.
+static void wake(struct waker *waker)
+{
+    struct task *task = container_of(waker, struct task, waker);
+    uint32_t before = __atomic_fetch_or(&task->state, TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
+    if ((before & TASK_STATE_QUEUED) == 0) {
+        task_push(&task->executor->inboxes[task->priority], task);
+    }
+}
+
+static void release(struct reference_count *references)
+{
+    struct task *task = container_of(references, struct task, waker.references);
+    if (task->release != NULL) {
+        task_push(&released, task);
+    }
+}
+
+bool task_has_released(void)
+{
+    return __atomic_load_n(&released, __ATOMIC_RELAXED) != NULL;
+}
+
+void task_free_released(void)
+{
+    if (!task_has_released()) {
+        return;
+    }
+    struct task *task = task_take_all(&released);
+    while (task != NULL) {
+        struct task *next = task->next;
+        task->release(task);
+        task = next;
+    }
+}
+
+void task_init(struct task *task, const char *name, struct future *future)
+{
+    *task = (struct task){
+        .waker = {{1, release}, wake},
+        .future = future,
+        .name = name,
+        .priority = TASK_NORMAL,
+        .state = TASK_STATE_QUEUED,
+    };
+    wait_queue_init(&task->ended);
+}
+
+bool task_has_ended(const struct task *task)
+{
+    return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
+}
+
+void task_cancel(struct task *task)
+{
+    __atomic_fetch_or(&task->state, TASK_STATE_CANCELLED, __ATOMIC_SEQ_CST);
+    waker_wake(&task->waker);
+}
+
+// --- Join ---------------------------------------------------------------------------------------
+
+// The second look is for an end between the first and the add.
+static enum poll join_poll(struct future *future, struct poll_context *context)
+{
+    struct task_join *join = container_of(future, struct task_join, future);
+    if (!task_has_ended(join->task)) {
+        wait_queue_add(&join->task->ended, &join->waiter, context->waker);
+        if (!task_has_ended(join->task)) {
+            return POLL_PENDING;
+        }
+        wait_queue_remove(&join->waiter);
+    }
+    join->result = join->task->result;
+    task_put(join->task);
+    return POLL_READY;
+}
+
+static void join_drop(struct future *future)
+{
+    struct task_join *join = container_of(future, struct task_join, future);
+    wait_queue_remove(&join->waiter);
+    task_put(join->task);
+}
+
+void task_join_init(struct task_join *join, struct task *task)
+{
+    *join = (struct task_join){.task = task_get(task)};
+    future_init(&join->future, join_poll, join_drop);
+}

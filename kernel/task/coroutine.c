@@ -66,3 +66,14 @@ void coroutine_defer(struct coroutine *coroutine, struct coroutine_cleanup *clea
     *cleanup = (struct coroutine_cleanup){function, argument, coroutine->cleanups};
     coroutine->cleanups = cleanup;
 }
+
+uintptr_t coroutine_innermost_place(const struct future *future)
+{
+    uintptr_t place = 0;
+    while (future != NULL && future->poll == poll) {
+        const struct coroutine *coroutine = container_of(future, const struct coroutine, future);
+        place = coroutine->place != 0 ? coroutine->place : (uintptr_t)coroutine->body;
+        future = coroutine->awaited;
+    }
+    return place;
+}

@@ -61,6 +61,10 @@ void coroutine_init(struct coroutine *coroutine, coroutine_body_t *body);
 void coroutine_defer(struct coroutine *coroutine, struct coroutine_cleanup *cleanup,
                      void (*function)(void *argument), void *argument);
 
+// Where this future goes on, if it is a coroutine: in the innermost one of those that it awaits. An
+// address of code; 0 if it is none.
+uintptr_t coroutine_innermost_place(const struct future *future);
+
 // For the body, with the pointer to the structure that `coroutine` lies in.
 #define COROUTINE_BEGIN(self_)                                                                     \
     do {                                                                                           \

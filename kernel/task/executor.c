@@ -5,53 +5,46 @@
 #include "lib/assert.h"
 #include "sync/irq_state.h"
 #include "task/task_state.h"
+#include "time/clock.h"
 
 static uint64_t spawned_count; // atomic
 
-// --- Lines of ready tasks -----------------------------------------------------------------------
+// --- Choice -------------------------------------------------------------------------------------
 
-// Behind the others of the line; `first` to `last` are linked already.
-static void append(struct task_line *line, struct task *first, struct task *last)
-{
-    if (line->first == NULL) {
-        line->first = first;
-    } else {
-        line->last->next = first;
-    }
-    line->last = last;
-}
-
-// The inbox has the last wake first.
-static void empty_inbox(struct executor *executor, unsigned priority)
+// In the order of the wakes; the inbox has the last one first.
+static struct task *empty_inbox(struct task **inbox)
 {
     struct task *first = NULL;
-    struct task *last = task_take_all(&executor->inboxes[priority]);
-    for (struct task *task = last; task != NULL;) {
+    struct task *task = task_take_all(inbox);
+    while (task != NULL) {
         struct task *earlier = task->next;
         task->next = first;
         first = task;
         task = earlier;
     }
-    if (first != NULL) {
-        append(&executor->ready[priority], first, last);
-    }
+    return first;
 }
 
-static struct task *take_first(struct task_line *line)
+static bool inbox_is_empty(const struct executor *executor, unsigned priority)
 {
-    struct task *task = line->first;
-    line->first = task->next;
-    return task;
+    return __atomic_load_n(&executor->inboxes[priority], __ATOMIC_SEQ_CST) == NULL;
 }
 
-// --- Choice -------------------------------------------------------------------------------------
+// What is in the inbox came later than what is ready.
+static bool has_ready(struct executor *executor, unsigned priority)
+{
+    if (executor->ready[priority] == NULL && !inbox_is_empty(executor, priority)) {
+        executor->ready[priority] = empty_inbox(&executor->inboxes[priority]);
+    }
+    return executor->ready[priority] != NULL;
+}
 
 // The most urgent priority with a task, but one that has lost patience comes before it.
-static unsigned choose(const struct executor *executor)
+static unsigned choose(struct executor *executor)
 {
     unsigned chosen = TASK_PRIORITY_COUNT;
     for (unsigned i = TASK_PRIORITY_COUNT; i-- > 0;) {
-        if (executor->ready[i].first != NULL) {
+        if (has_ready(executor, i)) {
             if (executor->passed_over[i] >= EXECUTOR_PATIENCE) {
                 return i;
             }
@@ -63,20 +56,17 @@ static unsigned choose(const struct executor *executor)
 
 static struct task *take_next(struct executor *executor)
 {
-    for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        if (executor->inboxes[i] != NULL) {
-            empty_inbox(executor, i);
-        }
-    }
     unsigned chosen = choose(executor);
     if (chosen == TASK_PRIORITY_COUNT) {
         return NULL;
     }
-    for (unsigned i = chosen + 1; i < TASK_PRIORITY_COUNT; i++) {
-        executor->passed_over[i] += executor->ready[i].first != NULL;
+    for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
+        executor->passed_over[i] += executor->ready[i] != NULL;
     }
     executor->passed_over[chosen] = 0;
-    return take_first(&executor->ready[chosen]);
+    struct task *task = executor->ready[chosen];
+    executor->ready[chosen] = task->next;
+    return task;
 }
 
 // --- The life of a task -------------------------------------------------------------------------
@@ -90,6 +80,7 @@ void executor_spawn(struct executor *executor, struct task *task)
 {
     assert(task->executor == NULL);
     task->executor = executor;
+    task->spawned_ns = clock_monotonic_ns();
     task->node.key = __atomic_add_fetch(&spawned_count, 1, __ATOMIC_RELAXED);
     task_push(&executor->inboxes[task->priority], task);
 }
@@ -166,8 +157,7 @@ void executor_run_ready(struct executor *executor)
 bool executor_is_idle(const struct executor *executor)
 {
     for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        if (__atomic_load_n(&executor->inboxes[i], __ATOMIC_SEQ_CST) != NULL ||
-            executor->ready[i].first != NULL) {
+        if (!inbox_is_empty(executor, i) || executor->ready[i] != NULL) {
             return false;
         }
     }

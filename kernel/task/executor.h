@@ -21,12 +21,6 @@
 
 #define EXECUTOR_PATIENCE 16
 
-// Tasks one behind the other, linked by `next`.
-struct task_line {
-    struct task *first; // NULL: empty
-    struct task *last;
-};
-
 struct executor {
     const char *name;
 
@@ -34,7 +28,7 @@ struct executor {
     struct task *inboxes[TASK_PRIORITY_COUNT];
 
     // The executor's thread's:
-    struct task_line ready[TASK_PRIORITY_COUNT];
+    struct task *ready[TASK_PRIORITY_COUNT]; // linked by `next`, the first one first
     unsigned passed_over[TASK_PRIORITY_COUNT];
     struct ordered_map tasks; // that have been polled and not ended, by id
     struct task *current;     // that is being polled; NULL: none
@@ -75,4 +69,6 @@ struct task *executor_find(struct executor *executor, uint64_t id);
 // Nobody is ready. With interrupts off this stays true until they are on again.
 bool executor_is_idle(const struct executor *executor);
 
+// How many tasks there are and have been, and a line for each: what it does, for how long it has been
+// there, and where it goes on.
 void executor_dump(struct executor *executor, const struct writer *writer);

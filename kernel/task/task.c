@@ -31,14 +31,13 @@ bool task_has_released(void)
 
 void task_free_released(void)
 {
-    if (!task_has_released()) {
-        return;
-    }
-    struct task *task = task_take_all(&released);
-    while (task != NULL) {
-        struct task *next = task->next;
-        task->release(task);
-        task = next;
+    while (task_has_released()) {
+        struct task *task = task_take_all(&released);
+        while (task != NULL) {
+            struct task *next = task->next;
+            task->release(task);
+            task = next;
+        }
     }
 }
 
@@ -76,8 +75,8 @@ static enum poll join_poll(struct future *future, struct poll_context *context)
         if (!task_has_ended(join->task)) {
             return POLL_PENDING;
         }
-        wait_queue_remove(&join->waiter);
     }
+    wait_queue_remove(&join->waiter);
     join->result = join->task->result;
     task_put(join->task);
     return POLL_READY;

@@ -44,6 +44,7 @@ struct task {
 
     // The executor's:
     struct executor *executor; // NULL: not spawned
+    uint64_t spawned_ns;       // by clock_monotonic_ns
     uint32_t state;            // atomic
     enum task_result result;
     struct task *next;    // in a queue

@@ -11,11 +11,22 @@ static uint64_t spawned_count; // atomic
 
 // --- Choice -------------------------------------------------------------------------------------
 
-// In the order of the wakes; the inbox has the last one first.
-static struct task *empty_inbox(struct task **inbox)
+static void add_last(struct task_line *line, struct task *task)
+{
+    task->next = NULL;
+    if (line->first == NULL) {
+        line->first = task;
+    } else {
+        line->last->next = task;
+    }
+    line->last = task;
+}
+
+// The inbox has the last wake first.
+static struct task *take_inbox(struct executor *executor)
 {
     struct task *first = NULL;
-    struct task *task = task_take_all(inbox);
+    struct task *task = task_take_all(&executor->inbox);
     while (task != NULL) {
         struct task *earlier = task->next;
         task->next = first;
@@ -25,47 +36,55 @@ static struct task *empty_inbox(struct task **inbox)
     return first;
 }
 
-static bool inbox_is_empty(const struct executor *executor, unsigned priority)
+static void sort_inbox(struct executor *executor)
 {
-    return __atomic_load_n(&executor->inboxes[priority], __ATOMIC_SEQ_CST) == NULL;
-}
-
-// What is in the inbox came later than what is ready.
-static bool has_ready(struct executor *executor, unsigned priority)
-{
-    if (executor->ready[priority] == NULL && !inbox_is_empty(executor, priority)) {
-        executor->ready[priority] = empty_inbox(&executor->inboxes[priority]);
+    struct task *task = take_inbox(executor);
+    while (task != NULL) {
+        struct task *next = task->next;
+        add_last(&executor->ready[task->priority], task);
+        task = next;
     }
-    return executor->ready[priority] != NULL;
 }
 
-// The most urgent priority with a task, but one that has lost patience comes before it.
-static unsigned choose(struct executor *executor)
+static bool inbox_is_empty(const struct executor *executor)
 {
-    unsigned chosen = TASK_PRIORITY_COUNT;
-    for (unsigned i = TASK_PRIORITY_COUNT; i-- > 0;) {
-        if (has_ready(executor, i)) {
-            if (executor->passed_over[i] >= EXECUTOR_PATIENCE) {
-                return i;
-            }
+    return __atomic_load_n(&executor->inbox, __ATOMIC_SEQ_CST) == NULL;
+}
+
+// TASK_PRIORITY_COUNT if no task is ready.
+static unsigned most_urgent(const struct executor *executor)
+{
+    unsigned priority = 0;
+    while (priority < TASK_PRIORITY_COUNT && executor->ready[priority].first == NULL) {
+        priority++;
+    }
+    return priority;
+}
+
+// The less urgent ones with a task are passed over, but one that has lost patience.
+static unsigned choose(struct executor *executor, unsigned chosen)
+{
+    for (unsigned i = chosen + 1; i < TASK_PRIORITY_COUNT; i++) {
+        if (executor->ready[i].first != NULL && ++executor->passed_over[i] > EXECUTOR_PATIENCE) {
             chosen = i;
         }
     }
+    executor->passed_over[chosen] = 0;
     return chosen;
 }
 
 static struct task *take_next(struct executor *executor)
 {
-    unsigned chosen = choose(executor);
-    if (chosen == TASK_PRIORITY_COUNT) {
+    if (!inbox_is_empty(executor)) {
+        sort_inbox(executor);
+    }
+    unsigned urgent = most_urgent(executor);
+    if (urgent == TASK_PRIORITY_COUNT) {
         return NULL;
     }
-    for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        executor->passed_over[i] += executor->ready[i] != NULL;
-    }
-    executor->passed_over[chosen] = 0;
-    struct task *task = executor->ready[chosen];
-    executor->ready[chosen] = task->next;
+    struct task_line *line = &executor->ready[choose(executor, urgent)];
+    struct task *task = line->first;
+    line->first = task->next;
     return task;
 }
 
@@ -82,7 +101,7 @@ void executor_spawn(struct executor *executor, struct task *task)
     task->executor = executor;
     task->spawned_ns = clock_monotonic_ns();
     task->node.key = __atomic_add_fetch(&spawned_count, 1, __ATOMIC_RELAXED);
-    task_push(&executor->inboxes[task->priority], task);
+    task_push(&executor->inbox, task);
 }
 
 // If a wake has queued it meanwhile, its reference goes when it comes out of the queue.
@@ -109,16 +128,16 @@ static void poll(struct executor *executor, struct task *task)
     }
 }
 
-// From here on a wake queues it again.
+// From here on a wake queues it again. Cancelled behind the look it is queued, and dropped next time.
 static void run(struct executor *executor, struct task *task)
 {
-    uint32_t state = __atomic_fetch_and(&task->state, ~TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&task->state, ~TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
     if (!map_node_is_linked(&task->node)) {
         enum error error = ordered_map_insert(&executor->tasks, &task->node);
         assert(error == OK);
     }
     executor->current = task;
-    if ((state & TASK_STATE_CANCELLED) != 0) {
+    if ((__atomic_load_n(&task->state, __ATOMIC_SEQ_CST) & TASK_STATE_CANCELLED) != 0) {
         future_drop(task->future);
         end(executor, task, TASK_CANCELLED);
     } else {
@@ -127,25 +146,31 @@ static void run(struct executor *executor, struct task *task)
     executor->current = NULL;
 }
 
-static void run_or_forget(struct executor *executor, struct task *task)
-{
-    if (task_has_ended(task)) {
-        task_put(task);
-    } else {
-        run(executor, task);
-    }
-}
-
 // --- The executor's thread ----------------------------------------------------------------------
 
-bool executor_poll_next(struct executor *executor)
+// With these flags in its state.
+static bool run_next(struct executor *executor, uint32_t flags)
 {
     struct task *task = take_next(executor);
     if (task != NULL) {
-        run_or_forget(executor, task);
+        if (flags != 0) {
+            __atomic_fetch_or(&task->state, flags, __ATOMIC_SEQ_CST);
+        }
+        if (task_has_ended(task)) {
+            task_put(task);
+        } else {
+            run(executor, task);
+        }
     }
-    task_free_released();
+    if (task_has_released()) {
+        task_free_released();
+    }
     return task != NULL;
+}
+
+bool executor_poll_next(struct executor *executor)
+{
+    return run_next(executor, 0);
 }
 
 void executor_run_ready(struct executor *executor)
@@ -156,12 +181,8 @@ void executor_run_ready(struct executor *executor)
 
 bool executor_is_idle(const struct executor *executor)
 {
-    for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        if (!inbox_is_empty(executor, i) || executor->ready[i] != NULL) {
-            return false;
-        }
-    }
-    return !task_has_released();
+    return inbox_is_empty(executor) && most_urgent(executor) == TASK_PRIORITY_COUNT &&
+           !task_has_released();
 }
 
 // The look is with interrupts off, and cpu_wait_for_interrupt lets none in before the CPU halts: so a
@@ -200,19 +221,13 @@ void executor_run(struct executor *executor)
 
 void executor_close(struct executor *executor)
 {
-    struct task *task;
+    struct map_node *first;
     do {
-        struct map_node *first = ordered_map_first(&executor->tasks);
+        first = ordered_map_first(&executor->tasks);
         if (first != NULL) {
             task_cancel(container_of(first, struct task, node));
         }
-        task = take_next(executor);
-        if (task != NULL) {
-            __atomic_fetch_or(&task->state, TASK_STATE_CANCELLED, __ATOMIC_SEQ_CST);
-            run_or_forget(executor, task);
-        }
-    } while (task != NULL);
-    task_free_released();
+    } while (run_next(executor, TASK_STATE_CANCELLED));
 }
 
 struct task *executor_find(struct executor *executor, uint64_t id)

@@ -3,9 +3,8 @@
 // Polls tasks that have been woken, each once for any number of wakes, and sleeps when there are
 // none. A task that nobody wakes costs nothing.
 //
-// A task that is woken comes into the inbox of its priority, by two instructions that no interrupt
-// can come between: handlers may wake, and other CPUs could. The executor empties an inbox at once
-// and polls in the order of the wakes. Urgent tasks come first; but a priority that was passed over
+// A task that is woken comes into the inbox, by one atomic instruction: handlers may wake, and other
+// CPUs could. The executor empties it at once and polls in the order of the wakes. Urgent tasks come first; but a priority that was passed over
 // EXECUTOR_PATIENCE times has its turn, so nobody starves.
 //
 // There may be several; each belongs to one thread.
@@ -21,14 +20,20 @@
 
 #define EXECUTOR_PATIENCE 16
 
+// Tasks one behind the other, linked by `next`.
+struct task_line {
+    struct task *first; // NULL: empty
+    struct task *last;
+};
+
 struct executor {
     const char *name;
 
     // For any context, atomic: linked by `next`, the last one first.
-    struct task *inboxes[TASK_PRIORITY_COUNT];
+    struct task *inbox;
 
     // The executor's thread's:
-    struct task *ready[TASK_PRIORITY_COUNT]; // linked by `next`, the first one first
+    struct task_line ready[TASK_PRIORITY_COUNT];
     unsigned passed_over[TASK_PRIORITY_COUNT];
     struct ordered_map tasks; // that have been polled and not ended, by id
     struct task *current;     // that is being polled; NULL: none

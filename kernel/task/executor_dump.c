@@ -66,7 +66,7 @@ void executor_dump(struct executor *executor, const struct writer *writer)
         dump_task(executor, container_of(node, struct task, node), writer);
     }
     for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        dump_new(executor, executor->ready[i], writer);
-        dump_new(executor, __atomic_load_n(&executor->inboxes[i], __ATOMIC_ACQUIRE), writer);
+        dump_new(executor, executor->ready[i].first, writer);
     }
+    dump_new(executor, __atomic_load_n(&executor->inbox, __ATOMIC_ACQUIRE), writer);
 }

@@ -4,7 +4,7 @@
 #include "lib/assert.h"
 #include "task/task_state.h"
 
-static struct task *released; // atomic: tasks without references, by `next`
+struct task *task_released;
 
 // Before it is spawned, it is QUEUED: there is nobody yet to queue it with.
 static void wake(struct waker *waker)
@@ -12,7 +12,7 @@ static void wake(struct waker *waker)
     struct task *task = container_of(waker, struct task, waker);
     uint32_t before = __atomic_fetch_or(&task->state, TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
     if ((before & TASK_STATE_QUEUED) == 0) {
-        task_push(&task->executor->inboxes[task->priority], task);
+        task_push(&task->executor->inbox, task);
     }
 }
 
@@ -20,19 +20,14 @@ static void release(struct reference_count *references)
 {
     struct task *task = container_of(references, struct task, waker.references);
     if (task->release != NULL) {
-        task_push(&released, task);
+        task_push(&task_released, task);
     }
-}
-
-bool task_has_released(void)
-{
-    return __atomic_load_n(&released, __ATOMIC_RELAXED) != NULL;
 }
 
 void task_free_released(void)
 {
     while (task_has_released()) {
-        struct task *task = task_take_all(&released);
+        struct task *task = task_take_all(&task_released);
         while (task != NULL) {
             struct task *next = task->next;
             task->release(task);
@@ -51,11 +46,6 @@ void task_init(struct task *task, const char *name, struct future *future)
         .state = TASK_STATE_QUEUED,
     };
     wait_queue_init(&task->ended);
-}
-
-bool task_has_ended(const struct task *task)
-{
-    return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
 }
 
 void task_cancel(struct task *task)

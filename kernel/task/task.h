@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/bits.h"
 #include "lib/ordered_map.h"
 #include "task/future.h"
 #include "task/wait_queue.h"
@@ -33,6 +34,11 @@ enum task_result {
 };
 
 struct executor;
+
+// Of `state`; what a task is QUEUED for is said in task_state.h.
+#define TASK_STATE_QUEUED ((uint32_t)BIT(0))
+#define TASK_STATE_CANCELLED ((uint32_t)BIT(1)) // is to be dropped
+#define TASK_STATE_ENDED ((uint32_t)BIT(2))
 
 struct task {
     struct waker waker; // its references are the task's
@@ -62,7 +68,10 @@ static inline uint64_t task_id(const struct task *task)
 }
 
 // Whether it has ended, by returning or by being cancelled. In any context.
-bool task_has_ended(const struct task *task);
+static inline bool task_has_ended(const struct task *task)
+{
+    return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
+}
 
 // Its future is dropped instead of polled, as soon as its turn comes; nothing if it has ended. In any
 // context but NMI, #DF and #MC, but only with a reference or before it can have ended.
@@ -82,7 +91,6 @@ static inline void task_put(struct task *task)
 
 // Calls `release` for the tasks whose last reference is gone. Executors do so; not for handlers.
 void task_free_released(void);
-bool task_has_released(void);
 
 // A future that is ready when the task has ended, and tells how. Holds a reference until then, or
 // until it is dropped.

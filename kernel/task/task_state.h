@@ -7,12 +7,7 @@
 // late wakes do nothing either.
 #pragma once
 
-#include "lib/bits.h"
 #include "task/executor.h"
-
-#define TASK_STATE_QUEUED ((uint32_t)BIT(0))
-#define TASK_STATE_CANCELLED ((uint32_t)BIT(1)) // is to be dropped
-#define TASK_STATE_ENDED ((uint32_t)BIT(2))
 
 // Adds one to a line of tasks that any number of others may add to. Whoever takes them takes all.
 static inline void task_push(struct task **last, struct task *task)
@@ -26,4 +21,12 @@ static inline void task_push(struct task **last, struct task *task)
 static inline struct task *task_take_all(struct task **last)
 {
     return __atomic_exchange_n(last, NULL, __ATOMIC_ACQUIRE);
+}
+
+// Those without references whose `release` is to be called.
+extern struct task *task_released; // atomic, linked by `next`
+
+static inline bool task_has_released(void)
+{
+    return __atomic_load_n(&task_released, __ATOMIC_RELAXED) != NULL;
 }

@@ -10,6 +10,7 @@
 #include "arch/x86_64/cpu.h"
 #include "boot/arguments.h"
 #include "debug/log.h"
+#include "debug/log_fixture.h"
 #include "drivers/ps2_8042.h"
 #include "drivers/ps2_port.h"
 #include "irq/irq.h"
@@ -19,35 +20,7 @@
 #define INJECT 0xd2
 #define WAIT_MAX 100000
 
-static char printed[128];
-static size_t printed_bytes;
-
-static void collect(void *context, const char *bytes, size_t size_bytes)
-{
-    (void)context;
-    for (size_t i = 0; i < size_bytes && printed_bytes + 1 < sizeof(printed); i++) {
-        printed[printed_bytes++] = bytes[i];
-    }
-    printed[printed_bytes] = 0;
-}
-
-static const struct writer collector = {.write = collect};
-
-static void init(struct ktest *test)
-{
-    (void)test;
-    printed_bytes = 0;
-    printed[0] = 0;
-    log_add_console(&collector);
-}
-
-static void exit(struct ktest *test)
-{
-    (void)test;
-    log_remove_console(&collector);
-}
-
-KTEST_SUITE(keyboard, .init = init, .exit = exit);
+KTEST_SUITE(keyboard, .init = log_fixture_start);
 
 KTEST(keyboard, echo_is_the_character_in_utf8)
 {
@@ -55,7 +28,7 @@ KTEST(keyboard, echo_is_the_character_in_utf8)
     for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
         keyboard_echo(characters[i]);
     }
-    KTEST_EXPECT_STREQ(test, printed, " a~\xc2\x80\u00e4\u07ff\u0800\u20ac\xef\xbf\xbf");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), " a~\xc2\x80\u00e4\u07ff\u0800\u20ac\xef\xbf\xbf");
 }
 
 KTEST(keyboard, echo_of_control_characters_is_what_they_do)
@@ -64,7 +37,7 @@ KTEST(keyboard, echo_of_control_characters_is_what_they_do)
         keyboard_echo(character);
     }
     keyboard_echo(0x7f);
-    KTEST_EXPECT_STREQ(test, printed, "\b \b\t\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "\b \b\t\n");
 }
 
 static void inject(uint8_t byte)
@@ -94,7 +67,7 @@ KTEST(keyboard, wait_ends_with_the_key_that_comes)
         KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
     }
     keyboard_stop();
-    KTEST_EXPECT_STREQ(test, printed, "Hi");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "Hi");
 }
 
 // --- The stages ---------------------------------------------------------------------------------
@@ -170,7 +143,7 @@ KTEST(keyboard, byte_that_is_not_read_is_the_last)
         KTEST_EXPECT_EQ(test, ps2_read_data(), 0x9e);
         KTEST_EXPECT_TRUE(test, press(0x1e));
         println("k");
-        KTEST_EXPECT_STREQ(test, printed, "k\nk\n");
+        KTEST_EXPECT_STREQ(test, log_fixture_text(), "k\nk\n");
     }
 }
 
@@ -185,7 +158,7 @@ KTEST(keyboard, scan_codes_come_raw)
         KTEST_ASSERT_TRUE(test, press(typed[i]));
         print("%u ", stage.code);
     }
-    KTEST_EXPECT_STREQ(test, printed, "30 158 224 75 224 203 ");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "30 158 224 75 224 203 ");
 }
 
 KTEST_ATTR(keyboard, digits_come_by_a_table, .proves = "7.6.2");
@@ -201,7 +174,7 @@ KTEST(keyboard, digits_come_by_a_table)
             print("%c", digits[stage.code - 0x02]);
         }
     }
-    KTEST_EXPECT_STREQ(test, printed, "1234567890");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "1234567890");
 }
 
 // --- With somebody outside ----------------------------------------------------------------------

@@ -37,6 +37,11 @@ const struct writer *console_serial(void)
     return has_serial ? &serial_writer : NULL;
 }
 
+struct uart *console_uart(void)
+{
+    return has_serial ? &com1 : NULL;
+}
+
 // --- Screen -------------------------------------------------------------------------------------
 
 static struct framebuffer framebuffer;

@@ -8,6 +8,8 @@
 #include "lib/error.h"
 #include "lib/format.h"
 
+struct uart;
+
 // COM1 by its driver, if the port passes its self-test. Needs nothing but the log.
 void console_init_serial(void);
 
@@ -18,6 +20,9 @@ enum error console_init_screen(const struct boot_framebuffer *framebuffer);
 
 // The log's writer to COM1; NULL if the driver has not taken over.
 const struct writer *console_serial(void);
+
+// COM1, to receive from it; NULL as above. Its sender is the log's.
+struct uart *console_uart(void);
 
 // For tests: gives the framebuffer back, and its memory, for the early console's screen.
 void console_close_framebuffer(void);

@@ -37,6 +37,11 @@ void keyboard_stop(void)
     ps2_keyboard_stop(&keyboard);
 }
 
+struct ps2_keyboard *keyboard_device(void)
+{
+    return &keyboard;
+}
+
 struct key_input keyboard_wait(void)
 {
     struct key_input input;

@@ -8,6 +8,8 @@
 #include "drivers/keymap.h"
 #include "lib/error.h"
 
+struct ps2_keyboard;
+
 // From now on, what is typed is kept. The layout is that of the boot argument `keyboard`, as in
 // keyboard=de105, or us104. ENODEV: the machine has none; others as ps2_keyboard_init and
 // ps2_keyboard_start.
@@ -15,6 +17,9 @@ enum error keyboard_start(void);
 
 // The opposite.
 void keyboard_stop(void);
+
+// What has been started, for who reads it by himself.
+struct ps2_keyboard *keyboard_device(void);
 
 // Sleeps until there is a key. The keyboard is started; interrupts are as before when it returns.
 struct key_input keyboard_wait(void);

@@ -53,7 +53,8 @@ static void keep(struct ps2_keyboard *keyboard, uint8_t byte)
     if (free_bytes != 0) {
         byte_ring_put(&keyboard->ring, has_room ? byte : SCANCODE_OVERRUN);
     }
-    keyboard->dropped_bytes += !has_room;
+    uint64_t dropped_bytes = keyboard->dropped_bytes + !has_room;
+    __atomic_store_n(&keyboard->dropped_bytes, dropped_bytes, __ATOMIC_RELAXED);
 }
 
 static void take(struct ps2_keyboard *keyboard, uint8_t byte)
@@ -72,9 +73,8 @@ static void take(struct ps2_keyboard *keyboard, uint8_t byte)
 
 // The data port is not read while it is empty: it would give the last byte once more, and a byte
 // that comes just then would be lost.
-void ps2_keyboard_on_interrupt(void *context)
+static void take_all(struct ps2_keyboard *keyboard)
 {
-    struct ps2_keyboard *keyboard = context;
     for (int i = 0; i < BYTES_AT_ONCE; i++) {
         uint8_t status = ps2_read_status();
         if ((status & PS2_STATUS_OUTPUT_FULL) == 0) {
@@ -89,6 +89,36 @@ void ps2_keyboard_on_interrupt(void *context)
             take(keyboard, byte);
         }
     }
+}
+
+void ps2_keyboard_on_interrupt(void *context)
+{
+    struct ps2_keyboard *keyboard = context;
+    uint32_t put_count = keyboard->ring.ring.put_count;
+    take_all(keyboard);
+    if (keyboard->on_stored != NULL && keyboard->ring.ring.put_count != put_count) {
+        keyboard->on_stored(keyboard->context);
+    }
+}
+
+enum error ps2_keyboard_listen(struct ps2_keyboard *keyboard, void (*function)(void *context),
+                               void *context)
+{
+    irq_state_t state = irq_save();
+    enum error error = keyboard->on_stored == NULL ? OK : EBUSY;
+    if (error == OK) {
+        keyboard->context = context;
+        keyboard->on_stored = function;
+    }
+    irq_restore(state);
+    return error;
+}
+
+void ps2_keyboard_stop_listening(struct ps2_keyboard *keyboard)
+{
+    irq_state_t state = irq_save();
+    keyboard->on_stored = NULL;
+    irq_restore(state);
 }
 
 // --- Commands -----------------------------------------------------------------------------------

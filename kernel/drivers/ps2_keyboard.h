@@ -37,7 +37,9 @@ struct ps2_keyboard {
     // The interrupt function's:
     struct byte_ring ring;
     uint8_t bytes[PS2_KEYBOARD_RING_BYTES];
-    uint64_t dropped_bytes;  // without room in the ring
+    void (*on_stored)(void *context); // NULL: nobody listens
+    void *context;
+    uint64_t dropped_bytes;  // atomic; without room in the ring
     uint64_t mouse_bytes;    // nobody has asked for them
     enum ps2_answer awaited; // atomic
     uint8_t answer;          // atomic; 0: has not come
@@ -60,6 +62,17 @@ void ps2_keyboard_stop(struct ps2_keyboard *keyboard);
 // What the interrupt does; who has not started it may call this instead, with interrupts off. Never
 // waits, and takes a bounded number of bytes.
 void ps2_keyboard_on_interrupt(void *keyboard);
+
+// From now on, function(context) is called in the interrupt behind what it has stored: there may be
+// a key to read. EBUSY: somebody listens. At any time behind ps2_keyboard_init.
+enum error ps2_keyboard_listen(struct ps2_keyboard *keyboard, void (*function)(void *context),
+                               void *context);
+void ps2_keyboard_stop_listening(struct ps2_keyboard *keyboard);
+
+static inline uint64_t ps2_keyboard_dropped_bytes(const struct ps2_keyboard *keyboard)
+{
+    return __atomic_load_n(&keyboard->dropped_bytes, __ATOMIC_RELAXED);
+}
 
 // The next key of those that have come; false, and *input_out untouched, if there is none. Waits
 // only where a lock has changed, until the keyboard has its lights: a bounded time.

@@ -9,9 +9,10 @@
 // Zeroed it is empty. Whoever owns it takes what is left out in the end (atomic_waker_clear).
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "task/waker.h"
+#include "task/future.h"
 
 struct atomic_waker {
     struct waker *waker; // atomic, with a reference; NULL: nobody waits
@@ -42,4 +43,20 @@ static inline void atomic_waker_wake(struct atomic_waker *place)
         waker_wake(waker);
         waker_put(waker);
     }
+}
+
+// The task's order, for a future's poll: ready as soon as look(object) says that there is news, and
+// takes it. Pending only with a waker that is registered.
+static inline enum poll atomic_waker_poll(struct atomic_waker *place, struct poll_context *context,
+                                          bool (*look)(void *object), void *object)
+{
+    if (look(object)) {
+        return POLL_READY;
+    }
+    atomic_waker_register(place, context->waker);
+    if (!look(object)) {
+        return POLL_PENDING;
+    }
+    atomic_waker_clear(place);
+    return POLL_READY;
 }

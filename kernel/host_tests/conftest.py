@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
@@ -59,9 +59,19 @@ def read_report(path: Path) -> Dict[str, Any]:
     return report
 
 
-def kernel_compiler(build: Path) -> List[str]:
-    """The compiler with its target, as it stands in front of every command."""
+def kernel_command(build: Path) -> Tuple[List[str], Path]:
+    """How the kernel's sources are compiled, without what goes in and out, and where."""
     commands = json.loads((build / "compile_commands.json").read_text())
     command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
     words: List[str] = shlex.split(command["command"])
+    for option, count in (("-o", 2), ("-c", 2), ("-MQ", 2), ("-MF", 2), ("-MD", 1)):
+        if option in words:
+            at = words.index(option)
+            del words[at:at + count]
+    return words, Path(command["directory"])
+
+
+def kernel_compiler(build: Path) -> List[str]:
+    """The compiler with its target, as it stands in front of every command."""
+    words, _directory = kernel_command(build)
     return words[:next(at for at, word in enumerate(words) if word.startswith("-I"))]

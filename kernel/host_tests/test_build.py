@@ -18,7 +18,7 @@ from judge.elf import Image
 from judge.model import Isolation, OutcomeKind
 from tests.proves import proves
 
-from conftest import ROOT, kernel_compiler, output
+from conftest import ROOT, kernel_command, kernel_compiler, output
 
 # From the bottom up: each may include itself and what stands before it.
 LAYERS = ["lib", "arch", "boot", "sync", "debug", "mm", "irq", "time", "drivers", "task", "monitor"]
@@ -157,6 +157,14 @@ REFUSED: Dict[str, str] = {
     "a push whose error is ignored":
         '#include "lib/vector.h"\nstruct v { VECTOR(int); };\nvoid g(struct v *v);\n'
         "void g(struct v *v) { vector_push(v, 1); }",
+    "a local variable that an await loses":
+        '#include "lib/container_of.h"\n#include "task/coroutine.h"\n'
+        "struct s { struct coroutine coroutine; struct future *awaited; };\n"
+        "int f(void);\nvoid g(int i);\ncoroutine_body_t body;\n"
+        "enum coroutine_step body(struct coroutine *coroutine) {\n"
+        "    struct s *self = container_of(coroutine, struct s, coroutine);\n"
+        "    COROUTINE_BEGIN(self);\n    int lost = f();\n    AWAIT(self, self->awaited);\n"
+        "    g(lost);\n    return COROUTINE_RETURNS; }",
 }
 
 
@@ -179,10 +187,11 @@ COMPLAINTS = {
     "a pointer to something else than the member": r"pointer type mismatch",
     "a value that is not of the vector's type": r"int-conversion",
     "a push whose error is ignored": r"unused-result",
+    "a local variable that an await loses": r"uninitialized",
 }
 
 
-@proves("1.3", "5.2", "3.12", "9.3.1", "10.6.1")
+@proves("1.3", "5.2", "3.12", "9.3.1", "10.6.1", "12.1.3")
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
     assert re.search(COMPLAINTS[mistake], compiles(build, REFUSED[mistake] + "\n"))
@@ -190,16 +199,10 @@ def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
 
 def compiles(build: Path, source: str, *arguments: str) -> str:
     """The compiler's words about a source, as the kernel's own are compiled; "" if none."""
-    commands = json.loads((build / "compile_commands.json").read_text())
-    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
-    words = shlex.split(command["command"])
-    for option, count in (("-o", 2), ("-c", 2), ("-MQ", 2), ("-MF", 2), ("-MD", 1)):
-        if option in words:
-            at = words.index(option)
-            del words[at:at + count]
+    words, directory = kernel_command(build)
     run = subprocess.run([*words, "-Werror", "-x", "c",
                           *(arguments or ("-S", "-o", "/dev/null", "-"))], input=source,
-                         capture_output=True, text=True, cwd=command["directory"], check=False)
+                         capture_output=True, text=True, cwd=directory, check=False)
     assert (run.returncode != 0) == ("error" in run.stderr)
     return run.stderr
 

@@ -56,8 +56,8 @@ struct coroutine {
 // It has to be initialised before each time it is run.
 void coroutine_init(struct coroutine *coroutine, coroutine_body_t *body);
 
-// When the coroutine returns, or is dropped, function(argument) is called: the last one that was set
-// up is called first, behind the drop of what was awaited. For the body.
+// When the coroutine returns, or is dropped, function(argument) is called: the last one that was
+// set up is called first, behind the drop of what was awaited. For the body.
 void coroutine_defer(struct coroutine *coroutine, struct coroutine_cleanup *cleanup,
                      void (*function)(void *argument), void *argument);
 

@@ -128,7 +128,7 @@ static void poll(struct executor *executor, struct task *task)
     }
 }
 
-// From here on a wake queues it again. Cancelled behind the look it is queued, and dropped next time.
+// From here on a wake queues it again. Cancelled behind the look it is dropped next time.
 static void run(struct executor *executor, struct task *task)
 {
     __atomic_fetch_and(&task->state, ~TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
@@ -185,8 +185,8 @@ bool executor_is_idle(const struct executor *executor)
            !task_has_released();
 }
 
-// The look is with interrupts off, and cpu_wait_for_interrupt lets none in before the CPU halts: so a
-// wake that comes behind the look ends the halt.
+// The look is with interrupts off, and cpu_wait_for_interrupt lets none in before the CPU halts: so
+// a wake that comes behind the look ends the halt.
 static void sleep_if_idle(struct executor *executor)
 {
     cpu_disable_interrupts();

@@ -3,9 +3,9 @@
 // Polls tasks that have been woken, each once for any number of wakes, and sleeps when there are
 // none. A task that nobody wakes costs nothing.
 //
-// A task that is woken comes into the inbox, by one atomic instruction: handlers may wake, and other
-// CPUs could. The executor empties it at once and polls in the order of the wakes. Urgent tasks come first; but a priority that was passed over
-// EXECUTOR_PATIENCE times has its turn, so nobody starves.
+// A task that is woken comes into the inbox, by atomic instructions: handlers may wake, and other
+// CPUs could. The executor empties it at once and polls in the order of the wakes. Urgent tasks
+// come first; but a priority that was passed over EXECUTOR_PATIENCE times has its turn.
 //
 // There may be several; each belongs to one thread.
 #pragma once
@@ -74,6 +74,6 @@ struct task *executor_find(struct executor *executor, uint64_t id);
 // Nobody is ready. With interrupts off this stays true until they are on again.
 bool executor_is_idle(const struct executor *executor);
 
-// How many tasks there are and have been, and a line for each: what it does, for how long it has been
-// there, and where it goes on.
+// How many tasks there are and have been, and a line for each: what it does, how old it is, and
+// where it goes on.
 void executor_dump(struct executor *executor, const struct writer *writer);

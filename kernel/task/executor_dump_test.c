@@ -3,7 +3,7 @@
 #include "lib/string.h"
 #include "task/coroutine.h"
 #include "task/executor.h"
-#include "task/test_task.h"
+#include "task/task_fixture.h"
 #include "time/clock.h"
 
 #define HEADER "    id  name              priority    state     polls       age  goes on at\n"

@@ -6,7 +6,7 @@
 #include "ktest.h"
 #include "mm/heap/heap.h"
 #include "task/executor.h"
-#include "task/test_task.h"
+#include "task/task_fixture.h"
 #include "time/timer.h"
 
 static struct executor executor;

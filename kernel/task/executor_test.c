@@ -7,8 +7,8 @@
 #include "lib/string.h"
 #include "lib/test_random.h"
 #include "task/coroutine.h"
+#include "task/task_fixture.h"
 #include "task/task_state.h"
-#include "task/test_task.h"
 
 static struct executor executor;
 static struct text_buffer polls; // the name of each that is polled

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Something that will be ready once: it does nothing but when it is polled, and says then whether it
-// is ready or has to wait. What waits has kept the context's waker, and wakes it when polling is
+// Something that will be ready once: it does nothing but when it is polled, and says then whether
+// it is ready or has to wait. What waits has kept the context's waker, and wakes it when polling is
 // worth it again. The value, if there is one, lies in the structure around the future:
 //
 //     struct number { struct future future; uint64_t value; };

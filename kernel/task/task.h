@@ -7,9 +7,9 @@
 //     task_init(&greeter->task, "greeter", &greeter->greet.coroutine.future);
 //     executor_spawn(&executor, &greeter->task);
 //
-// A task has references: whoever has spawned it has none, as the executor takes over the one that it
-// was initialised with; each waker that is kept is one. When the last goes, maybe in an interrupt, the
-// next executor that runs calls `release`.
+// A task has references: whoever has spawned it has none, as the executor takes over the one that
+// it was initialised with; each waker that is kept is one. When the last goes, maybe in an
+// interrupt, the next executor that runs calls `release`.
 #pragma once
 
 #include <stdbool.h>
@@ -73,8 +73,8 @@ static inline bool task_has_ended(const struct task *task)
     return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
 }
 
-// Its future is dropped instead of polled, as soon as its turn comes; nothing if it has ended. In any
-// context but NMI, #DF and #MC, but only with a reference or before it can have ended.
+// Its future is dropped instead of polled, as soon as its turn comes; nothing if it has ended. In
+// any context but NMI, #DF and #MC, but only with a reference or before it can have ended.
 void task_cancel(struct task *task);
 
 // One more reference, and one fewer. In any context but NMI, #DF and #MC.

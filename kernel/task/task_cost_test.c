@@ -10,7 +10,7 @@
 #include "task/coroutine.h"
 #include "task/executor.h"
 #include "task/simple_executor.h"
-#include "task/test_task.h"
+#include "task/task_fixture.h"
 #include "time/timer.h"
 
 #ifdef __OPTIMIZE__

@@ -5,8 +5,8 @@
 #include "lib/bits.h"
 #include "mm/heap/heap.h"
 #include "task/executor.h"
+#include "task/task_fixture.h"
 #include "task/task_state.h"
-#include "task/test_task.h"
 
 static struct executor executor;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "task/test_task.h"
+#include "task/task_fixture.h"
 
 #include "arch/x86_64/layout.h"
 #include "mm/frame.h"

@@ -81,6 +81,27 @@ KTEST(executor_dump, tells_what_each_task_does)
     executor_close(&executor);
 }
 
+static void wake_itself(struct test_task *self)
+{
+    waker_wake(&self->task.waker);
+}
+
+KTEST(executor_dump, leaves_out_who_has_ended)
+{
+    struct test_task task;
+    test_task_init(&task, "gone", 1);
+    task.on_poll = wake_itself; // it stays in the queue
+    executor_spawn(&executor, &task.task);
+    executor_poll_next(&executor);
+
+    executor_dump(&executor, &to_text);
+
+    KTEST_EXPECT_STREQ(test, text.text,
+                       "executor test: 0 tasks, 1 ended, 1 polls, 0 sleeps\n" HEADER);
+    executor_close(&executor);
+    KTEST_EXPECT_EQ(test, task.release_count, 1);
+}
+
 // --- Coroutines ---------------------------------------------------------------------------------
 
 struct waits_deep {

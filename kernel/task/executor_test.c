@@ -530,3 +530,29 @@ KTEST(executor, run_until_ended_polls_with_interrupts_on)
         task_free_released();
     }
 }
+
+static void spawn_in_release(struct task *released)
+{
+    (void)released;
+    executor_spawn(&executor, &late.task);
+}
+
+// There is news between the last poll and the look before the halt.
+KTEST(executor, that_is_not_idle_after_all_has_interrupts_on)
+{
+    struct test_task released;
+    test_task_init(&late, "late", 1);
+    late.on_poll = note_interrupts;
+    interrupts_in_poll = false;
+    test_task_init(&released, "released", 1);
+    released.task.release = spawn_in_release;
+    task_put(&released.task);
+    task_get(&late.task);
+
+    executor_run_until_ended(&executor, &late.task);
+
+    KTEST_EXPECT_TRUE(test, interrupts_in_poll);
+    KTEST_EXPECT_EQ(test, executor.sleep_count, 0);
+    task_put(&late.task);
+    task_free_released();
+}

@@ -403,6 +403,32 @@ KTEST(task, join_bears_spurious_wakes)
     KTEST_EXPECT_EQ(test, joiner.task.waker.references.count, 0);
 }
 
+static struct test_task joined;
+
+// Instead of waiting: as if another CPU ended the task, and had woken those that waited before.
+static void end_joined(struct wait_queue *queue, struct waiter *waiter, struct waker *waker)
+{
+    (void)queue;
+    (void)waiter;
+    (void)waker;
+    joined.task.result = TASK_CANCELLED;
+    joined.task.state |= TASK_STATE_ENDED;
+}
+
+KTEST(task, join_sees_an_end_between_its_look_and_its_wait)
+{
+    struct task_join join;
+    struct poll_context context = {&waker_dummy};
+    test_task_init(&joined, "joined", 1);
+    task_join_init(&join, &joined.task);
+    KTEST_STUB(test, wait_queue_add, end_joined);
+
+    KTEST_EXPECT_EQ(test, future_poll(&join.future, &context), POLL_READY);
+
+    KTEST_EXPECT_EQ(test, join.result, TASK_CANCELLED);
+    KTEST_EXPECT_EQ(test, joined.task.waker.references.count, 1);
+}
+
 static void join_in_poll(struct test_task *self)
 {
     task_join_init(self->context, &self->task);

@@ -17,9 +17,12 @@ static inline void test_waker_wake_(struct waker *waker)
     container_of(waker, struct test_waker, waker)->wake_count++;
 }
 
+// From here on it can't be woken: its memory would be gone.
 static inline void test_waker_release_(struct reference_count *references)
 {
-    container_of(references, struct test_waker, waker.references)->release_count++;
+    struct test_waker *self = container_of(references, struct test_waker, waker.references);
+    self->waker.wake = NULL;
+    self->release_count++;
 }
 
 // With one reference.

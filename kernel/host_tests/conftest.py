@@ -59,10 +59,11 @@ def read_report(path: Path) -> Dict[str, Any]:
     return report
 
 
-def kernel_command(build: Path) -> Tuple[List[str], Path]:
-    """How the kernel's sources are compiled, without what goes in and out, and where."""
+def kernel_command(build: Path, source: Path = ROOT / "kernel/main.c") -> Tuple[List[str], Path]:
+    """How this source is compiled for the kernel, without what goes in and out, and where."""
     commands = json.loads((build / "compile_commands.json").read_text())
-    command = next(each for each in commands if each["file"].endswith("kernel/main.c"))
+    command = next(each for each in commands if "-mcmodel=kernel" in each["command"]
+                   and (build / each["file"]).resolve() == source.resolve())
     words: List[str] = shlex.split(command["command"])
     for option, count in (("-o", 2), ("-c", 2), ("-MQ", 2), ("-MF", 2), ("-MD", 1)):
         if option in words:

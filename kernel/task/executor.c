@@ -175,7 +175,7 @@ bool executor_poll_next(struct executor *executor)
 
 void executor_run_ready(struct executor *executor)
 {
-    while (executor_poll_next(executor)) {
+    while (run_next(executor, 0)) {
     }
 }
 

@@ -37,10 +37,18 @@ static void init(struct ktest *test)
 
 KTEST_SUITE(task_cost, .init = init);
 
+static enum poll pend(struct future *future, struct poll_context *context)
+{
+    (void)future;
+    (void)context;
+    return POLL_PENDING;
+}
+
 static void spawn_pending(struct test_task *tasks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         test_task_init(&tasks[i], "pending", TEST_TASK_ENDLESS);
+        tasks[i].future.poll = pend;
         executor_spawn(&executor, &tasks[i].task);
     }
     executor_run_ready(&executor);

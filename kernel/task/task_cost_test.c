@@ -66,7 +66,7 @@ static unsigned wake_and_poll_cost(struct test_task *tasks, size_t count)
 }
 
 KTEST_ATTR(task_cost, wake_and_poll_cost_the_same_with_any_number_of_tasks, .timeout_ms = 60000,
-           .proves = "12.4.12");
+           .speed = KTEST_SPEED_SLOW, .proves = "12.4.12");
 KTEST(task_cost, wake_and_poll_cost_the_same_with_any_number_of_tasks)
 {
     struct test_task *tasks = test_task_alloc_many(test);

@@ -58,7 +58,8 @@ struct task {
     struct wait_queue ended;
 };
 
-// A task of normal priority that polls `future`. The name has to live as long.
+// A task of normal priority that polls `future`. The name has to live as long. The same memory may
+// become another task when the last reference is gone: one that has ended may still be in a queue.
 void task_init(struct task *task, const char *name, struct future *future);
 
 // Unique for ever, from 1 on; 0 if it was never spawned. In any context.

@@ -17,6 +17,8 @@ from quick_keys import send, strokes
 
 IDLE_SECONDS = 5.0
 IDLE_PERCENT_MAX = 0.5
+WAITING_PERCENT_MAX = 2.0  # of that, the interval timer's steps of 55 ms take most
+WAKE_NS_MAX = 10_000  # at 1 ns an instruction, without optimization
 OWN_TIME = ("-icount", "shift=3,sleep=off", "-rtc", "clock=vm")
 STORM_MILLISECONDS = 20  # at scale 1
 # An instruction takes 2^shift ns: 8 are too many for a kernel that is not optimized. The long one
@@ -28,6 +30,16 @@ def cpu_seconds(pid: int) -> float:
     """Of all threads of a process, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_percent(pid_file: Path) -> float:
+    """Of a CPU, for QEMU."""
+    pid = int(pid_file.read_text())
+    before = cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)
+    percent = (cpu_seconds(pid) - before) / IDLE_SECONDS * 100
+    print(f"idle: {percent:.2f} % of a CPU")
+    return percent
 
 
 def interrupt_counts(vm: VirtualMachine) -> str:
@@ -44,15 +56,47 @@ def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, t
     vm.expect("It did not crash!\n")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.registers()["rflags"] & 0x200, "it waits for interrupts"
-    pid = int((tmp_path / "pid").read_text())
     interrupts = interrupt_counts(vm)
-    before = cpu_seconds(pid)
-    time.sleep(IDLE_SECONDS)
-    percent = (cpu_seconds(pid) - before) / IDLE_SECONDS * 100
-    print(f"idle: {percent:.2f} % of a CPU")
+    assert idle_percent(tmp_path / "pid") <= IDLE_PERCENT_MAX
     assert interrupt_counts(vm) == interrupts
     assert vm.console.endswith("It did not crash!\n")
-    assert percent <= IDLE_PERCENT_MAX
+
+
+@proves("12.4.10")
+def test_waiting_task_costs_next_to_nothing(machine: Machines, has_tests: bool, tmp_path: Path
+                                            ) -> None:
+    if not has_tests:
+        pytest.skip("no task waits in this kernel")
+    name = "executor_timer.waiting_task_lets_the_cpu_halt"
+    scale = round(1.5 * IDLE_SECONDS / 0.02)
+    vm = machine.boot(vga=False, arguments=f"ktest.select={name} test.scale={scale}",
+                      extra=("-pidfile", str(tmp_path / "pid")))
+    vm.expect("a task waits\n")
+    assert idle_percent(tmp_path / "pid") <= WAITING_PERCENT_MAX
+    assert " ok " not in vm.protocol, "it did not wait so long"
+    vm.wait()
+    assert re.search(r"^ *ok 1 waiting_task", vm.protocol, re.MULTILINE), vm.protocol
+
+
+@proves("12.4.9")
+def test_no_wakeup_is_lost_wherever_it_comes(machine: Machines, has_tests: bool) -> None:
+    """An instruction takes 1 ns, and each round begins one later."""
+    if not has_tests:
+        pytest.skip("no task waits in this kernel")
+    tests = "executor_timer.wakes*,executor_timer.wrong*"
+    vm = machine.boot(vga=False, arguments=f"ktest.select={tests}",
+                      extra=("-icount", "shift=0,sleep=off"))
+    rounds = (r": (\d+) of (\d+) rounds slept, (\d+) lost, (\d+) queued, "
+              r"polled after (\d+) ns at most\n")
+    match = vm.expect(re.compile("executor" + rounds))
+    slept, count, lost, queued, latency_ns = map(int, match.groups())
+    assert 0 < slept < count and lost == 0
+    assert queued > 0, "it came between the registration and the second look"
+    assert latency_ns < WAKE_NS_MAX
+    match = vm.expect(re.compile("wrong look" + rounds))
+    slept, count, lost = map(int, match.groups()[:3])
+    print(f"{lost} of {count} are lost by the wrong look; a wake takes {latency_ns} ns at most")
+    assert 0 < slept < count and lost > 0
 
 
 def test_cpu_without_a_counter_is_told_and_lived_with(machine: Machines) -> None:

@@ -28,6 +28,8 @@ const char *error_name(enum error error)
         return "EINVAL";
     case ENOSPC:
         return "ENOSPC";
+    case EPIPE:
+        return "EPIPE";
     case ERANGE:
         return "ERANGE";
     case ENOTSUP:

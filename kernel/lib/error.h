@@ -16,6 +16,7 @@ enum [[nodiscard]] error{
     ENODEV = 19,    // the machine has no such device
     EINVAL = 22,    // an argument makes no sense
     ENOSPC = 28,    // no room left
+    EPIPE = 32,     // nobody is at the other end any more
     ERANGE = 34,    // the result does not fit its type
     ENOTSUP = 95,   // this machine or this build cannot do it
     ETIMEDOUT = 110 // it did not happen in time

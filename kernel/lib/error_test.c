@@ -21,6 +21,7 @@ static const struct {
     {ENODEV, 19, "ENODEV"},
     {EINVAL, 22, "EINVAL"},
     {ENOSPC, 28, "ENOSPC"},
+    {EPIPE, 32, "EPIPE"},
     {ERANGE, 34, "ERANGE"},
     {ENOTSUP, 95, "ENOTSUP"},
     {ETIMEDOUT, 110, "ETIMEDOUT"},

@@ -5,7 +5,7 @@
 // twice, and each reference is given back once. The same is done wrong in some ways, which have to
 // be found.
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/interrupt_sweep.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
 #include "ktest.h"
 #include "lib/container_of.h"
 #include "task/atomic_waker.h"

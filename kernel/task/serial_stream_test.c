@@ -50,8 +50,7 @@ static enum coroutine_step read(struct coroutine *coroutine)
             self->has_ended = true;
             return COROUTINE_RETURNS;
         }
-        uint64_t number = self->byte_count++ + self->skipped_count;
-        self->wrong_count += self->next.byte != number % PERIOD;
+        self->wrong_count += self->next.byte != (self->byte_count++ + self->skipped_count) % PERIOD;
     }
 }
 
@@ -207,8 +206,8 @@ static enum coroutine_step listen(struct coroutine *coroutine)
         if (self->next.byte == END_OF_TRANSMISSION) {
             return COROUTINE_RETURNS;
         }
-        uint8_t expected = (uint8_t)(FIRST_PRINTABLE + self->byte_count++ % PRINTABLE_PERIOD);
-        self->wrong_count += self->next.byte != expected;
+        self->wrong_count += self->next.byte !=
+                             FIRST_PRINTABLE + self->byte_count++ % PRINTABLE_PERIOD;
     }
 }
 

@@ -3,7 +3,7 @@
 // What tasks do with semaphores, events, channels and delays, and a handler that does the same or
 // the opposite, before each instruction of it. Whichever comes first: nothing is lost, nothing is
 // doubled, and nobody waits for ever.
-#include "arch/x86_64/interrupt_sweep.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
 #include "ktest.h"
 #include "task/channel.h"
 #include "task/clock_fixture.h"

@@ -2,7 +2,7 @@
 //
 // An interrupt that wakes, before each instruction of what else is done with a waker's place and
 // with a queue: no wake is lost or comes twice, and each reference goes back once.
-#include "arch/x86_64/interrupt_sweep.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
 #include "ktest.h"
 #include "task/atomic_waker.h"
 #include "task/test_waker.h"

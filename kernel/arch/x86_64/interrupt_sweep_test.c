@@ -2,7 +2,7 @@
 //
 // The sweep's own proof: it comes everywhere, no sooner than a CPU would let it, and finds the ways
 // to sleep that are wrong.
-#include "arch/x86_64/interrupt_sweep.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
 
 #include "arch/x86_64/cpu.h"
 #include "ktest.h"

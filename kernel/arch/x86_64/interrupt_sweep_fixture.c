@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The CPU itself never executes `hlt` or `sti` meanwhile: the step handler does what they do.
-#include "arch/x86_64/interrupt_sweep.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/step_counter.h"

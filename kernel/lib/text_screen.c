@@ -105,7 +105,7 @@ static void new_line(struct text_screen *screen)
 
 static bool is_control(char byte)
 {
-    return byte == '\n' || byte == '\r' || byte == '\b' || byte == '\t';
+    return byte == '\n' || byte == '\r' || byte == '\b' || byte == '\t' || byte == '\a';
 }
 
 static bool is_printable(char byte)
@@ -169,7 +169,7 @@ static void obey(struct text_screen *screen, char control)
         screen->column = 0;
     } else if (control == '\b') {
         go_back(screen);
-    } else {
+    } else if (control == '\t') {
         go_to_next_stop(screen);
     }
 }

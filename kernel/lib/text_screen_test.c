@@ -204,7 +204,7 @@ KTEST(text_screen, unprintable_bytes_show_as_blocks)
     write("Hello W\xc3\xb6rld!"); // two bytes, and so two blocks
     expect_row(test, 24, "Hello W\xfe\xferld!");
     for (unsigned byte = 0; byte < 256; byte++) {
-        if (byte == '\b' || byte == '\t' || byte == '\n' || byte == '\r') {
+        if (byte == '\b' || byte == '\t' || byte == '\n' || byte == '\r' || byte == '\a') {
             continue;
         }
         bool is_printable = byte >= 0x20 && byte <= 0x7e;
@@ -262,6 +262,13 @@ KTEST(text_screen, tab_goes_to_the_next_stop)
     KTEST_EXPECT_EQ(test, screen.column, COLUMNS);
     write("w");
     expect_row(test, 24, "w");
+}
+
+KTEST(text_screen, bell_shows_nothing)
+{
+    write("a\ab\r\a");
+    expect_row(test, 24, "ab");
+    KTEST_EXPECT_EQ(test, cursor_column, 0);
 }
 
 KTEST(text_screen, cursor_is_where_the_next_character_comes)
@@ -448,7 +455,7 @@ static void model_put(uint8_t byte)
             model_column++;
         } while (model_column < screen.column_count && model_column % 8 != 0);
         model_column = model_column < screen.column_count ? model_column : screen.column_count;
-    } else {
+    } else if (byte != '\a') {
         if (model_column == screen.column_count) {
             model_new_line();
         }
@@ -469,7 +476,7 @@ static bool is_as_the_model(void)
 
 static char random_byte(struct test_random *random)
 {
-    static const char likely[] = "\n\r\b\b\t\x7f";
+    static const char likely[] = "\n\r\b\b\t\a\x7f";
     uint64_t choice = test_random_below(random, 16);
     return choice < sizeof(likely) - 1 ? likely[choice]
                                        : (char)(' ' + test_random_below(random, 96));

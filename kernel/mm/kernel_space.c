@@ -133,3 +133,10 @@ void kernel_space_dump(void)
     page_table_dump(&kernel_space, &log_text_writer);
     spinlock_unlock(&lock, state);
 }
+
+void kernel_walk_dump(virt_addr_t address)
+{
+    irq_state_t state = spinlock_lock(&lock);
+    page_walk_dump(&kernel_space, address, &log_text_writer);
+    spinlock_unlock(&lock, state);
+}

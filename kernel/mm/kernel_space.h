@@ -43,3 +43,6 @@ uint64_t kernel_space_page_count(void);
 
 // On the console: all that is mapped.
 void kernel_space_dump(void);
+
+// The same for the way to this canonical address.
+void kernel_walk_dump(virt_addr_t address);

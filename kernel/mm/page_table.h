@@ -144,3 +144,8 @@ enum error page_find(const struct address_space *space, virt_addr_t *address,
 // Prints the non-empty entries of the level-4 table, then the pages: those of the same size and
 // flags that follow each other in virtual and physical memory as one line.
 void page_table_dump(const struct address_space *space, const struct writer *writer);
+
+// Prints the entries from the top of the tables down to the one that decides about this canonical
+// address, and what it maps to if it does.
+void page_walk_dump(const struct address_space *space, virt_addr_t address,
+                    const struct writer *writer);

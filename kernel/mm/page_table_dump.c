@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The page tables in words.
-#include "mm/page_table.h"
+#include "mm/page_walk.h"
 
 // Pages that follow each other with nothing different but their addresses.
 struct run {
@@ -42,20 +42,25 @@ static const char *rights_name(uint64_t flags)
     return names[((flags & PTE_WRITABLE) != 0) | ((flags & PTE_NO_EXECUTE) == 0) << 1];
 }
 
+static void print_flags(const struct writer *writer, uint64_t flags)
+{
+    format_write(writer, "%s%s%s%s", rights_name(flags), (flags & PTE_USER) != 0 ? " user" : "",
+                 (flags & PTE_CACHE_DISABLE) != 0   ? " uncached"
+                 : (flags & PTE_WRITE_THROUGH) != 0 ? " write-through"
+                                                    : "",
+                 (flags & PTE_GLOBAL) != 0 ? " global" : "");
+}
+
 static void print_run(const struct writer *writer, const struct run *run)
 {
     if (run->size_bytes == 0) {
         return;
     }
-    uint64_t flags = run->first.flags;
     uint64_t count = run->size_bytes / page_size_bytes(run->first.size);
-    format_write(writer, "0x%016lx to 0x%016lx -> 0x%012lx %s%s%s%s, %lu x %s\n", run->start,
-                 run->start + run->size_bytes - 1, run->first.frame.value, rights_name(flags),
-                 (flags & PTE_USER) != 0 ? " user" : "",
-                 (flags & PTE_CACHE_DISABLE) != 0   ? " uncached"
-                 : (flags & PTE_WRITE_THROUGH) != 0 ? " write-through"
-                                                    : "",
-                 (flags & PTE_GLOBAL) != 0 ? " global" : "", count, size_name(run->first.size));
+    format_write(writer, "0x%016lx to 0x%016lx -> 0x%012lx ", run->start,
+                 run->start + run->size_bytes - 1, run->first.frame.value);
+    print_flags(writer, run->first.flags);
+    format_write(writer, ", %lu x %s\n", count, size_name(run->first.size));
 }
 
 static void print_top(const struct address_space *space, const struct writer *writer)
@@ -96,5 +101,43 @@ void page_table_dump(const struct address_space *space, const struct writer *wri
     print_run(writer, &run);
     if (error != OK && error != ENOENT) {
         format_write(writer, "0x%016lx: the entry is malformed\n", page.value);
+    }
+}
+
+// --- The way to one page ------------------------------------------------------------------------
+
+static void print_entry(const struct address_space *space, const struct writer *writer,
+                        const struct page_walk *at, uint64_t address)
+{
+    uint64_t index = address >> pte_shift(at->level) & (TABLE_ENTRY_COUNT - 1);
+    format_write(writer, "level %u, entry %3lu: 0x%016lx, ", at->level, index, at->entry.value);
+    if (!pte_is_present(at->entry)) {
+        format_write(writer, "not present\n");
+    } else if (pte_is_table(at->entry, at->level)) {
+        format_write(writer, "table at %#lx\n", pte_table(at->entry).value);
+    } else {
+        format_write(writer, "%s\n", page_is_malformed(space, at) ? "malformed" : "page");
+    }
+}
+
+void page_walk_dump(const struct address_space *space, virt_addr_t address,
+                    const struct writer *writer)
+{
+    struct page_walk walk;
+    unsigned level = PTE_LEVEL_MAX;
+    do {
+        walk = page_walk(space, address.value, level);
+        print_entry(space, writer, &walk, address.value);
+        level--;
+    } while (level > 0 && pte_is_table(walk.entry, walk.level));
+
+    struct page_mapping mapping;
+    if (page_translate(space, address, &mapping) == OK) {
+        format_write(writer, "0x%016lx -> 0x%012lx ", address.value,
+                     mapping.frame.value + mapping.offset);
+        print_flags(writer, mapping.flags);
+        format_write(writer, "%s%s, in a page of %s\n",
+                     (mapping.flags & PTE_ACCESSED) != 0 ? " accessed" : "",
+                     (mapping.flags & PTE_DIRTY) != 0 ? " dirty" : "", size_name(mapping.size));
     }
 }

@@ -2,6 +2,7 @@
 #include "ktest.h"
 #include "lib/string.h"
 #include "mm/address_space.h"
+#include "mm/page_walk.h"
 #include "mm/test_frames.h"
 
 #define MIB (1ULL << 20)
@@ -105,4 +106,54 @@ KTEST(page_table_dump, malformed_entry_ends_it)
     KTEST_EXPECT_STREQ(test, pages_of_dump(test, 2),
                        "0x0000000000000000 to 0x0000000000000fff -> 0x000000000000 rw-, 1 x 4 KiB\n"
                        "0x0000008000000000: the entry is malformed\n");
+}
+
+// --- The way to one page ------------------------------------------------------------------------
+
+// From this line on, counted from 0: those before have the frame source's addresses.
+static const char *walk_from(uint64_t address, unsigned line_count)
+{
+    page_walk_dump(&space, (virt_addr_t){address}, &to_text);
+    const char *line = text;
+    for (; line_count > 0 && *line != 0; line++) {
+        line_count -= *line == '\n';
+    }
+    return line;
+}
+
+KTEST(page_table_dump, walk_leads_to_a_page_and_what_it_maps)
+{
+    map(test, 0x201000, 0x5000, PAGE_SIZE, PTE_WRITABLE | PTE_NO_EXECUTE);
+    const char *end = walk_from(0x201123, 3);
+    KTEST_EXPECT_EQ(test, strncmp(text, "level 4, entry   0: 0x", 22), 0);
+    KTEST_EXPECT_STREQ(test, end,
+                       "level 1, entry   1: 0x8000000000005003, page\n"
+                       "0x0000000000201123 -> 0x000000005123 rw-, in a page of 4 KiB\n");
+}
+
+KTEST(page_table_dump, walk_ends_at_a_large_page)
+{
+    map(test, 3 * GIB, GIB, GIB, PTE_USER);
+    KTEST_EXPECT_STREQ(test, walk_from(3 * GIB + 5, 1),
+                       "level 3, entry   3: 0x0000000040000085, page\n"
+                       "0x00000000c0000005 -> 0x000040000005 r-x user, in a page of 1 GiB\n");
+}
+
+KTEST(page_table_dump, walk_ends_where_nothing_is)
+{
+    map(test, 0x201000, 0x5000, PAGE_SIZE, PTE_WRITABLE);
+    KTEST_EXPECT_STREQ(test, walk_from(0x202000, 3),
+                       "level 1, entry   2: 0x0000000000000000, not present\n");
+    text_used = 0;
+    KTEST_EXPECT_STREQ(test, walk_from(512 * GIB, 0),
+                       "level 4, entry   1: 0x0000000000000000, not present\n");
+}
+
+KTEST(page_table_dump, walk_ends_at_a_malformed_entry)
+{
+    map(test, 2 * MIB, 4 * MIB, 2 * MIB, PTE_WRITABLE);
+    struct page_walk walk = page_walk(&space, 2 * MIB, PAGE_2MIB);
+    walk.place->value |= BIT(13); // reserved in a page of 2 MiB
+    KTEST_EXPECT_STREQ(test, walk_from(2 * MIB, 2),
+                       "level 2, entry   1: 0x0000000000402083, malformed\n");
 }

@@ -90,6 +90,16 @@ void log_set_level(enum log_level level)
     threshold = level;
 }
 
+enum log_level log_get_level(void)
+{
+    return threshold;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
 bool log_level_parse(const char *text, enum log_level *level_out)
 {
     for (enum log_level level = LOG_ERROR; level <= LOG_DEBUG; level++) {

@@ -35,6 +35,10 @@ extern const struct writer log_text_writer;
 
 // The threshold at start is LOG_INFO.
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+// "error" and the like.
+const char *log_level_name(enum log_level level);
 
 // "error", "warn", "info", "debug"; false, and *level_out untouched, for anything else.
 bool log_level_parse(const char *text, enum log_level *level_out);

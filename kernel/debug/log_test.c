@@ -74,6 +74,14 @@ KTEST(log, levels_are_parsed_by_name)
     KTEST_EXPECT_EQ(test, level, LOG_ERROR);
 }
 
+KTEST(log, level_can_be_asked_for)
+{
+    log_set_level(LOG_DEBUG);
+    KTEST_EXPECT_STREQ(test, log_level_name(log_get_level()), "debug");
+    log_set_level(LOG_ERROR);
+    KTEST_EXPECT_STREQ(test, log_level_name(log_get_level()), "error");
+}
+
 KTEST_ATTR(log, print_adds_nothing_and_println_a_newline, .proves = "3.18");
 KTEST(log, print_adds_nothing_and_println_a_newline)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel under test: ktest's port layer, and then the tests. COM2 is the protocol port.
+// The kernel under test: ktest's port layer, and then the tests. COM2 is the protocol port. With the
+// boot argument `monitor` it is a prompt that comes instead, which can run tests too.
 #include "payload.h"
 
 #include "arch/x86_64/cpu.h"
@@ -24,6 +25,8 @@
 #include "mm/frame.h"
 #include "mm/heap/heap.h"
 #include "mm/kernel_space.h"
+#include "monitor/command.h"
+#include "monitor/monitor.h"
 #include "port.h"
 #include "sync/spinlock.h"
 
@@ -36,6 +39,7 @@ static const uint8_t cli_hlt[] = {0xfa, 0xf4};
 #define HEAP_BYTES (1U << 20)
 
 static struct uart com2;
+static const char *prompt_selection; // the tests that the prompt runs; NULL: it runs none
 static trap_handler_t *unhandled_before;
 
 [[gnu::section(".bss.boot_stacks.test")]] static struct guarded_stack test_stack;
@@ -64,7 +68,8 @@ void ktest_port_exit(enum ktest_exit value)
 
 const char *ktest_port_argument(const char *key)
 {
-    return argument(key);
+    bool is_overruled = prompt_selection != NULL && strcmp(key, "ktest.select") == 0;
+    return is_overruled ? prompt_selection : argument(key);
 }
 
 uint64_t ktest_port_cycles(void)
@@ -354,6 +359,21 @@ static void on_panic(const struct panic_report *report)
     ktest_on_panic(&panic);
 }
 
+// From now on what goes wrong is a test's.
+static void take_over(void)
+{
+    panic_set_hook(on_panic);
+    trap_set_handler(VECTOR_NMI, on_nmi);
+    unhandled_before = trap_set_unhandled(on_unhandled_trap);
+}
+
+static void hand_back(void)
+{
+    panic_set_hook(NULL);
+    trap_set_handler(VECTOR_NMI, NULL);
+    trap_set_unhandled(unhandled_before);
+}
+
 // Now, and not in a test, whose leak of frames it would be.
 static void make_heap_grow(void)
 {
@@ -364,18 +384,70 @@ static void make_heap_grow(void)
     kfree(block);
 }
 
+// --- The prompt ---------------------------------------------------------------------------------
+
+static struct {
+    uint64_t run_count;
+    uint64_t bad_count;
+    enum ktest_exit value;
+} prompt;
+
+void ktest_port_verdict(const char *name, const char *verdict, const char *reason)
+{
+    if (prompt_selection != NULL) {
+        prompt.run_count++;
+        prompt.bad_count += strcmp(verdict, "fail") == 0 || strcmp(verdict, "error") == 0;
+        println("%-5s %s%s%s", verdict, name, reason[0] != 0 ? ": " : "", reason);
+    }
+}
+
+static void run_at_prompt(void *glob)
+{
+    prompt_selection = glob;
+    take_over();
+    prompt.value = ktest_run_here();
+    hand_back();
+    prompt_selection = NULL;
+}
+
+static void command_test(size_t argument_count, char *const *arguments)
+{
+    (void)argument_count;
+    prompt.run_count = 0;
+    prompt.bad_count = 0;
+    monitor_step_aside(run_at_prompt, arguments[0]);
+    println("%lu tests, %lu failed", prompt.run_count, prompt.bad_count);
+    if (prompt.value == KTEST_EXIT_RESTART) {
+        println("a test has left the kernel so that it can't be relied on: reboot");
+    }
+}
+
+static const struct command test_command = {
+    .name = "test",
+    .arguments = "GLOB",
+    .help = "runs the tests whose names match, as 'spinlock.*'",
+    .argument_min = 1,
+    .argument_max = 1,
+    .run = command_test,
+};
+
+// --- The run ------------------------------------------------------------------------------------
+
 void payload_run(const struct boot_info *boot)
 {
+    bool is_prompt = argument("monitor") != NULL;
     machine_boot_info = boot;
-    if (uart_init(&com2, UART_COM2) != OK) {
+    if (uart_init(&com2, UART_COM2) != OK && !is_prompt) {
         log_error("ktest", "COM2, which the verdicts go to, fails its loopback test");
         port_write32(DEBUG_EXIT_PORT, KTEST_EXIT_ERROR);
         cpu_halt_forever();
     }
     log_add_console(&eavesdropper);
-    panic_set_hook(on_panic);
-    trap_set_handler(VECTOR_NMI, on_nmi);
-    unhandled_before = trap_set_unhandled(on_unhandled_trap);
     make_heap_grow();
+    if (is_prompt) {
+        command_add(&test_command);
+        monitor_run();
+    }
+    take_over();
     ktest_run();
 }

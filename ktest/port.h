@@ -126,10 +126,20 @@ void ktest_port_describe(const struct ktest_fault *fault, char *text_out, size_t
 // false, nothing is known.
 bool ktest_port_awaits(char *text_out, size_t size_bytes);
 
+// A test has ended: "suite.name", "pass", "skip", "fail" or "error", and why. For the console of a
+// kernel that runs tests at its prompt. Default: nothing.
+void ktest_port_verdict(const char *name, const char *verdict, const char *reason);
+
 // --- To be called ------------------------------------------------------------------------------
 
 // Runs the selected tests, reports them and leaves the machine.
 KTEST_NORETURN void ktest_run(void);
+
+// The same for a kernel that goes on behind it, as often as it likes: returns what ktest_run would
+// leave the machine with. KTEST_EXIT_RESTART: a test has left the kernel so that it can't be relied
+// on, and those behind it have not run. Tests that need somebody outside, as those that get a boot
+// of their own do, are skipped.
+enum ktest_exit ktest_run_here(void);
 
 struct ktest_panic {
     const char *message;

@@ -83,6 +83,13 @@ WEAK size_t ktest_port_console(char *text_out, size_t size_bytes)
     return 0;
 }
 
+WEAK void ktest_port_verdict(const char *name, const char *verdict, const char *reason)
+{
+    (void)name;
+    (void)verdict;
+    (void)reason;
+}
+
 WEAK bool ktest_port_awaits(char *text_out, size_t size_bytes)
 {
     (void)text_out;

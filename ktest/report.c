@@ -18,6 +18,11 @@ static const char *const verdict_names[] = {
     [KTEST_VERDICT_ERROR] = "error",
 };
 
+const char *report_verdict_name(enum ktest_verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
 void report_header(uint64_t test_count, uint64_t selected_count, const uint64_t *seed)
 {
     const uint8_t *build_id;

@@ -34,6 +34,9 @@ void report_swept(const struct ktest *test, uint64_t runs);
 
 void report_end(const struct ktest *test, uint64_t number, uint64_t cycles);
 
+// "pass" and the like.
+const char *report_verdict_name(enum ktest_verdict verdict);
+
 void report_order(const char *text, bool is_known);
 void report_restart(const char *reason);
 void report_totals(const struct report_totals *totals);

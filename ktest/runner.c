@@ -16,6 +16,7 @@
 #define TIMEOUT_MS_DEFAULT 10000
 
 static struct report_totals totals;
+static bool is_alone; // without the harness: ktest_run_here
 
 // --- The functions of a test --------------------------------------------------------------------
 
@@ -246,6 +247,25 @@ static void describe_param(struct ktest *test)
     report_param(test, test->event);
 }
 
+// Whoever looks at the console gets to know, too.
+static void tell(const struct ktest *test)
+{
+    char name[SELECT_NAME_MAX];
+    select_full_name(name, test->record, test->param_index);
+    ktest_port_verdict(name, report_verdict_name(test->verdict),
+                       test->verdict != KTEST_VERDICT_PASS ? test->reason : "");
+}
+
+// Why the test can't run: the machine lacks something, or there is nobody to boot it again or to do
+// something to it from outside.
+static const char *obstacle_of(const struct ktest *test)
+{
+    bool needs_harness = test->outcome->kind == KTEST_OUTCOME_TRIPLE_FAULT ||
+                         test->attr->isolation == KTEST_ISOLATION_BOOT ||
+                         test->attr->inject != KTEST_INJECT_NONE;
+    return is_alone && needs_harness ? "needs the harness" : select_obstacle(test->record);
+}
+
 // NULL, or why the next test needs another boot.
 static const char *run_test(struct suite *suite, const struct ktest_record *record, size_t index)
 {
@@ -255,7 +275,7 @@ static const char *run_test(struct suite *suite, const struct ktest_record *reco
     report_begin(&test);
     uint64_t start = ktest_port_cycles();
     describe_param(&test);
-    const char *obstacle = select_obstacle(record);
+    const char *obstacle = obstacle_of(&test);
     if (obstacle != NULL) {
         ktest_judge(&test, KTEST_VERDICT_SKIP, "%s", obstacle);
     } else {
@@ -263,6 +283,7 @@ static const char *run_test(struct suite *suite, const struct ktest_record *reco
         verdict_of_known_bug(&test);
     }
     report_end(&test, suite->number, ktest_port_cycles() - start);
+    tell(&test);
     totals.tests++;
     totals.by_verdict[test.verdict]++;
     return test.distrust;
@@ -323,23 +344,15 @@ static enum ktest_exit exit_value(void)
     return totals.by_verdict[KTEST_VERDICT_FAIL] != 0 ? KTEST_EXIT_FAIL : KTEST_EXIT_PASS;
 }
 
-KTEST_NORETURN static void refuse(const char *reason)
-{
-    report_refusal(reason);
-    ktest_port_exit(KTEST_EXIT_ERROR);
-}
-
-// The seed of ktest.seed in *seed_out; NULL if there is none.
-static const uint64_t *read_seed(uint64_t *seed_out)
+// The seed of ktest.seed in *seed_out, *has_seed_out: whether there is one. NULL, or what is wrong.
+static const char *read_seed(uint64_t *seed_out, bool *has_seed_out)
 {
     const char *text = ktest_port_argument("ktest.seed");
-    if (text == NULL) {
-        return NULL;
+    *has_seed_out = text != NULL;
+    if (text != NULL && (!select_parse_number(&text, seed_out) || *text != 0)) {
+        return "ktest.seed is not a number";
     }
-    if (!select_parse_number(&text, seed_out) || *text != 0) {
-        refuse("ktest.seed is not a number");
-    }
-    return seed_out;
+    return NULL;
 }
 
 static void plan(const uint64_t *seed)
@@ -358,23 +371,35 @@ static void plan(const uint64_t *seed)
     report_plan(suite_count);
 }
 
-void ktest_run(void)
+// NULL, or why the run can't begin.
+static const char *begin(void)
 {
+    uint64_t seed = 0;
+    bool has_seed = false;
     const char *obstacle = registry_sort();
-    if (obstacle != NULL) {
-        refuse(obstacle);
+    if (obstacle == NULL) {
+        obstacle = sweep_read_argument();
     }
-    obstacle = sweep_read_argument();
-    if (obstacle != NULL) {
-        refuse(obstacle);
+    if (obstacle == NULL) {
+        obstacle = read_seed(&seed, &has_seed);
     }
-    uint64_t seed_value = 0;
-    const uint64_t *seed = read_seed(&seed_value);
-    if (seed != NULL) {
-        registry_shuffle(*seed);
+    if (obstacle == NULL) {
+        if (has_seed) {
+            registry_shuffle(seed);
+        }
+        plan(has_seed ? &seed : NULL);
     }
-    plan(seed);
+    return obstacle;
+}
 
+static enum ktest_exit run_selected(void)
+{
+    totals = (struct report_totals){0};
+    const char *obstacle = begin();
+    if (obstacle != NULL) {
+        report_refusal(obstacle);
+        return KTEST_EXIT_ERROR;
+    }
     uint64_t number = 0;
     const char *distrust = NULL;
     for (const struct ktest_record **next = ktest_records_start; next < ktest_records_end;) {
@@ -385,5 +410,18 @@ void ktest_run(void)
         next = suite.end;
     }
     report_totals(&totals);
-    ktest_port_exit(exit_value());
+    return is_alone && distrust != NULL ? KTEST_EXIT_RESTART : exit_value();
+}
+
+void ktest_run(void)
+{
+    ktest_port_exit(run_selected());
+}
+
+enum ktest_exit ktest_run_here(void)
+{
+    is_alone = true;
+    enum ktest_exit value = run_selected();
+    is_alone = false;
+    return value;
 }

@@ -42,13 +42,6 @@ struct ps2_keyboard *keyboard_device(void)
     return &keyboard;
 }
 
-struct key_input keyboard_wait(void)
-{
-    struct key_input input;
-    ps2_keyboard_wait(&keyboard, &input);
-    return input;
-}
-
 // Layouts have characters of the Basic Multilingual Plane only: at most three bytes.
 static void print_utf8(uint32_t character)
 {

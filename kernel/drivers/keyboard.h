@@ -5,7 +5,6 @@
 
 #include <stdint.h>
 
-#include "drivers/keymap.h"
 #include "lib/error.h"
 
 struct ps2_keyboard;
@@ -20,9 +19,6 @@ void keyboard_stop(void);
 
 // What has been started, for who reads it by himself.
 struct ps2_keyboard *keyboard_device(void);
-
-// Sleeps until there is a key. The keyboard is started; interrupts are as before when it returns.
-struct key_input keyboard_wait(void);
 
 // Shows a typed character on the console, in UTF-8; backspace takes back what is in front of the
 // cursor. Nothing is shown for 0, and for control characters other than that, tab and newline.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// From the keyboard to the console, and the stages of a first keyboard driver: a letter for each
-// interrupt, raw scan codes, digits by a table. Keys come by the controller's command 0xd2, or are
-// typed by somebody outside: host_tests/test_keyboard.py.
+// The console's echo, and the stages of a first keyboard driver: a letter for each interrupt, raw scan
+// codes, digits by a table. Keys come by the controller's command 0xd2. What somebody outside types is
+// a matter for host_tests/test_keyboard.py.
 #include "drivers/keyboard.h"
 
 #include <stddef.h>
 
 #include "arch/x86_64/cpu.h"
-#include "boot/arguments.h"
 #include "debug/log.h"
 #include "debug/log_fixture.h"
 #include "drivers/ps2_8042.h"
@@ -44,30 +43,6 @@ static void inject(uint8_t byte)
 {
     ps2_write_command(INJECT);
     ps2_write_data(byte);
-}
-
-static bool is_started(struct ktest *test)
-{
-    bool exists = ps2_read_status() != PS2_STATUS_NO_DEVICE;
-    enum error error = keyboard_start();
-    KTEST_EXPECT_EQ(test, error, exists ? OK : ENODEV);
-    return error == OK;
-}
-
-// Interrupts are off: the wait lets them in, and shuts them out again.
-KTEST(keyboard, wait_ends_with_the_key_that_comes)
-{
-    static const uint8_t typed[] = {0x2a, 0x23, 0xaa, 0x17};
-    if (!is_started(test)) {
-        return;
-    }
-    for (size_t i = 0; i < sizeof(typed); i++) {
-        inject(typed[i]);
-        keyboard_echo(keyboard_wait().character);
-        KTEST_EXPECT_FALSE(test, cpu_interrupts_enabled());
-    }
-    keyboard_stop();
-    KTEST_EXPECT_STREQ(test, log_fixture_text(), "Hi");
 }
 
 // --- The stages ---------------------------------------------------------------------------------
@@ -175,27 +150,4 @@ KTEST(keyboard, digits_come_by_a_table)
         }
     }
     KTEST_EXPECT_STREQ(test, log_fixture_text(), "1234567890");
-}
-
-// --- With somebody outside ----------------------------------------------------------------------
-
-// With test.typist set: shows what is typed until Escape is released. Without it there is nobody.
-KTEST_ATTR(keyboard, shows_what_is_typed, .timeout_ms = 300000);
-KTEST(keyboard, shows_what_is_typed)
-{
-    if (!is_started(test)) {
-        return;
-    }
-    struct key_input input = {};
-    if (argument("test.typist") != NULL) {
-        println("It did not crash!");
-        cpu_enable_interrupts();
-        while (input.event.key != KEY_ESCAPE || input.event.is_pressed) {
-            input = keyboard_wait();
-            keyboard_echo(input.character);
-        }
-        cpu_disable_interrupts();
-    }
-    keyboard_stop();
-    KTEST_EXPECT_FALSE(test, input.event.is_pressed);
 }

@@ -100,4 +100,4 @@ def test_kernel_without_tests_comes_up_and_sleeps(machine: Machines, has_tests: 
     vm = machine.boot(vga=False)
     vm.expect("It did not crash!\n")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
-    assert vm.console.endswith("It did not crash!\n")
+    assert vm.console.endswith("It did not crash!\nfaultline> ")

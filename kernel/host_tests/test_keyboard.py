@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The keyboard from outside: QEMU presses every key that its own has, and the kernel says which;
-and what is typed is read back from the serial port and from the screen."""
+and what is typed at the prompt is read back from the serial port and from the screen."""
 from __future__ import annotations
 
 import re
@@ -18,6 +18,7 @@ from quick_keys import send, strokes
 TYPIST = "ktest.select=ps2_keyboard.says_what_is_typed test.typist={}"
 SAID = re.compile(r"^key 0x(\w+) (pressed|released), U\+(\w+)$", re.MULTILINE)
 CTRL, SHIFT, ALT = 0xe0, 0xe1, 0xe2
+PROMPT = "faultline> "
 
 # QEMU's names, in the order of USB's numbers (HID Usage Tables, page 7) from the one in front.
 USB_KEYS: Dict[int, str] = {
@@ -84,7 +85,7 @@ def test_all_that_a_us_keyboard_types_comes_once(typist: VirtualMachine) -> None
     assert not [key for key in keys if key[0] == SHIFT and key[2]]
 
 
-# --- What is typed is on the screen ---------------------------------------------------------------
+# --- What is typed at the prompt -------------------------------------------------------------------
 
 # The keys in which layouts differ, and what each layout types with them: alone, with Shift, and with
 # AltGr, where a space is none. As it stands on the keycaps; written down a second time on purpose.
@@ -112,24 +113,35 @@ assert all(len(level) == len(KEYS) for levels in LAYOUTS.values() for level in l
 AT_ONCE = 6  # keys: two bytes each, and the controller keeps 16
 MANY_KEYS = 10_000
 BURST_KEYS = 200
+BELL = "\a"  # what the prompt answers to a character that is not ASCII
 
 
 def boot(machine: Machines, has_tests: bool, way: str = "", layout: str = "") -> VirtualMachine:
-    """A kernel that waits for keys, and shows what they type."""
+    """A kernel that waits for keys at its prompt."""
     words = [f"keyboard={layout}"] if layout else []
     if has_tests:
-        words += ["test.typist=1", "ktest.select=keyboard.shows_what_is_typed"]
+        words += ["monitor"]
     vm = machine.boot(way=way, arguments=" ".join(words))
-    vm.expect("It did not crash!\n", timeout=60.0)
+    vm.expect("It did not crash!\n" + PROMPT, timeout=60.0)
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "it does not wait for keys")
     return vm
 
 
+def behind_the_first_prompt(vm: VirtualMachine) -> str:
+    return vm.console.partition("It did not crash!\n" + PROMPT)[2]
+
+
 def paced(vm: VirtualMachine, keys: Sequence[str], text: str) -> None:
-    """Types as many keys as the controller can keep, then waits until the kernel has shown them."""
+    """Types as many keys as the controller can keep, then waits until the kernel has answered."""
     for at in range(0, len(keys), AT_ONCE):
         send(vm, strokes(keys[at:at + AT_ONCE]))
         vm.expect(text[at:at + AT_ONCE])
+
+
+def cancel(vm: VirtualMachine, layout: str) -> None:
+    """Another line, without running this one: Control with the key that types a c."""
+    vm.press(f"ctrl-{KEYS[LAYOUTS[layout][0].index('c')]}")
+    vm.expect("^C\n" + PROMPT)
 
 
 def send_until_it_is_shown(vm: VirtualMachine, key: str, text: str) -> None:
@@ -142,34 +154,39 @@ def send_until_it_is_shown(vm: VirtualMachine, key: str, text: str) -> None:
     vm.wait_until(is_shown, f"the key {key} is not shown")
 
 
-def type_levels(vm: VirtualMachine, layout: str) -> Iterator[str]:
-    """Types all that a layout has, a line for each level, and returns these lines."""
+def levels_of(layout: str) -> Iterator[Tuple[str, Sequence[str], str]]:
+    """The modifier, the keys that type something with it, and what."""
     for modifier, characters in zip(LEVELS, LAYOUTS[layout]):
-        keys, text = zip(*((key, each) for key, each in zip(KEYS, characters) if each != " ")
-                         ) if characters.strip() else ((), ())
+        typed_by = [(key, each) for key, each in zip(KEYS, characters) if each != " "]
+        if typed_by:
+            keys, text = zip(*typed_by)
+            yield modifier, keys, "".join(text)
+
+
+def type_levels(vm: VirtualMachine, layout: str) -> Iterator[str]:
+    """Types all that a layout has, a line for each level, and returns what the prompt makes of it:
+    characters that are not ASCII ring the bell."""
+    for modifier, keys, text in levels_of(layout):
+        answer = "".join(each if each.isascii() else BELL for each in text)
         if modifier:
             send(vm, [(modifier, True)])
-        paced(vm, keys, "".join(text))
+        paced(vm, keys, answer)
         if modifier:
             send(vm, [(modifier, False)])
-        paced(vm, ["ret"], "\n")
-        yield "".join(text)
-
-
-def shown(line: str) -> str:
-    """As the screen has it: for each byte that is not ASCII, a square."""
-    return "".join(each if each < "\x7f" else "\N{BLACK SQUARE}" * len(each.encode())
-                   for each in line)
+        cancel(vm, layout)
+        yield f"{PROMPT}{answer}^C"
 
 
 def expect_typed(vm: VirtualMachine, read: Callable[[], Sequence[str]], lines: List[str]) -> None:
     """On the screen, which is a moment behind the serial port."""
+    expected = [line.replace(BELL, "") for line in lines]
+
     def is_shown() -> bool:
         screen = list(read())
         start = screen.index("It did not crash!") + 1
-        return screen[start:start + len(lines)] == lines
+        return screen[start:start + len(lines)] == expected
 
-    vm.wait_until(is_shown, f"the screen does not show {lines}")
+    vm.wait_until(is_shown, f"the screen does not show {expected}")
 
 
 @proves("7.6.9", "7.6.5")
@@ -178,8 +195,8 @@ def test_whole_layout_is_on_the_screen_in_text_mode(machine: Machines, has_tests
                                                     layout: str) -> None:
     vm = boot(machine, has_tests, layout=layout)
     lines = list(type_levels(vm, layout))
-    assert vm.console.partition("It did not crash!\n")[2] == "\n".join(lines) + "\n"
-    expect_typed(vm, lambda: vm.screen().lines, [shown(line) for line in lines])
+    assert PROMPT + behind_the_first_prompt(vm) == "\n".join(lines + [PROMPT])
+    expect_typed(vm, lambda: vm.screen().lines, lines)
 
 
 @proves("2.3.7", "7.6.9")
@@ -195,14 +212,36 @@ def test_whole_layout_is_on_the_screen_in_pixels(machine: Machines, has_tests: b
     expect_typed(vm, read, lines)
 
 
+@proves("7.6.5", "7.6.9")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_key_of_a_layout_has_its_character(machine: Machines, has_tests: bool, layout: str
+                                                ) -> None:
+    """Also those that are not ASCII: the command keys says them all."""
+    vm = boot(machine, has_tests, layout=layout)
+    vm.send("keys\r")
+    vm.expect("ends this\n")
+    for modifier, keys, text in levels_of(layout):
+        start = len(vm.console)
+        send(vm, [(modifier, True)] if modifier else [])
+        for key, character in zip(keys, text):
+            send(vm, strokes([key]))
+            vm.expect(f"key 0x{NUMBERS[key]:02x} released, U+0000\n")
+        send(vm, [(modifier, False)] if modifier else [])
+        said = [int(code, 16) for _, how, code in SAID.findall(vm.console[start:])
+                if how == "pressed" and int(code, 16)]
+        assert "".join(map(chr, said)) == text
+    vm.press("esc")
+    vm.expect("key 0x29 pressed, U+001b\n" + PROMPT)
+
+
 @proves("7.6.9")
 def test_backspace_takes_back_and_nothing_else_moves(machine: Machines, has_tests: bool) -> None:
     vm = boot(machine, has_tests)
     paced(vm, ["h", "e", "j"], "hej")
-    send(vm, strokes(["left", "f1", "caps_lock", "caps_lock", "delete"]))
+    send(vm, strokes(["f1", "caps_lock", "caps_lock", "esc"]))
     paced(vm, ["backspace"], "\b \b")
-    paced(vm, ["tab", "1"], "\t1")
-    expect_typed(vm, lambda: vm.screen().lines, ["he      1"])
+    paced(vm, ["1"], "1")
+    expect_typed(vm, lambda: vm.screen().lines, [PROMPT + "he1"])
 
 
 def test_layout_that_there_is_not_is_the_us_one(machine: Machines, has_tests: bool) -> None:
@@ -213,15 +252,19 @@ def test_layout_that_there_is_not_is_the_us_one(machine: Machines, has_tests: bo
 
 @proves("7.6.4", "7.6.9")
 def test_many_keys_are_neither_lost_nor_doubled(machine: Machines, has_tests: bool) -> None:
+    """The prompt says each line again, as a command that it does not know."""
     vm = boot(machine, has_tests)
+    expected = ""
     for at in range(0, MANY_KEYS, 50):
-        line = [KEYS[1 + (at + each) % 9] if each < 49 else "ret" for each in range(50)]
-        paced(vm, line, "".join("\n" if key == "ret" else key for key in line))
-    typed_text = vm.console.partition("It did not crash!\n")[2]
-    expected = "".join("\n" if each % 50 == 49 else KEYS[1 + each % 9]
-                       for each in range(MANY_KEYS))
-    assert typed_text == expected
-    vm.wait_until(lambda: vm.screen().lines[-11:-1] == tuple(expected.splitlines()[-10:]),
+        line = [KEYS[1 + (at + each) % 9] for each in range(49)]
+        word = "".join(line)
+        paced(vm, line, word)
+        paced(vm, ["ret"], "\n")
+        vm.expect(PROMPT)
+        expected += f"{word}\nunknown command: {word}; try help\n{PROMPT}"
+    assert behind_the_first_prompt(vm) == expected
+    lines = (PROMPT + expected).splitlines()[-11:]
+    vm.wait_until(lambda: vm.screen().lines[-len(lines):] == tuple(map(str.rstrip, lines)),
                   "the screen does not show the last lines")
 
 
@@ -233,7 +276,7 @@ def test_what_the_controller_drops_is_counted(machine: Machines, has_tests: bool
     burst = [KEYS[1 + at % 9] for at in range(BURST_KEYS)]
     send(vm, strokes(burst))
     send_until_it_is_shown(vm, "ret", "\n")
-    kept = vm.console.partition("It did not crash!\n")[2].rstrip("\n")
+    kept = behind_the_first_prompt(vm).partition("\n")[0]
     print(f"{len(kept)} of {len(burst)} keys came, {len(burst) - len(kept)} were dropped")
     assert 0 < len(kept) <= 16 and "".join(burst).startswith(kept)
     paced(vm, ["a", "b", "c"], "abc")

@@ -47,7 +47,7 @@ def interrupt_counts(vm: VirtualMachine) -> str:
     return str(vm.ask("human-monitor-command", command_line="info irq"))
 
 
-@proves("7.3.3", "7.5.1", "7.5.2")
+@proves("7.3.3", "7.5.1", "7.5.2", "12.4.10")
 def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, tmp_path: Path
                                            ) -> None:
     if has_tests:
@@ -59,7 +59,7 @@ def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, t
     interrupts = interrupt_counts(vm)
     assert idle_percent(tmp_path / "pid") <= IDLE_PERCENT_MAX
     assert interrupt_counts(vm) == interrupts
-    assert vm.console.endswith("It did not crash!\n")
+    assert vm.console.endswith("It did not crash!\nfaultline> ")
 
 
 @proves("12.4.10")

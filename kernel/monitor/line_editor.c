@@ -276,8 +276,12 @@ static void kill_to_end(struct line_editor *editor)
     remove(editor, editor->cursor, editor->length);
 }
 
+// Behind all of the line, so that nothing of it is written over.
 static void cancel(struct line_editor *editor)
 {
+    if (editor->cursor < editor->length) {
+        end(editor);
+    }
     format_write(editor->writer, "^C\n");
     line_editor_begin(editor);
 }

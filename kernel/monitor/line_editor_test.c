@@ -246,6 +246,7 @@ KTEST(line_editor, no_key_does_nothing)
 KTEST(line_editor, cancel_begins_another_line)
 {
     type("fault page");
+    press_often(LINE_KEY_LEFT, 3);
     press(LINE_KEY_CANCEL);
     expect_shown(test, "> ", 2);
     KTEST_EXPECT_EQ(test, memcmp(terminal.above, "> fault page^C ", 15), 0);

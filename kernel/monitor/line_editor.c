@@ -28,7 +28,7 @@ static void move_window(struct line_editor *editor)
 }
 
 // Draws all of it, and then once more what stands left of the cursor.
-static void draw(struct line_editor *editor)
+void line_editor_redraw(struct line_editor *editor)
 {
     move_window(editor);
     const char *start = editor->text + editor->first;
@@ -55,12 +55,6 @@ static void draw(struct line_editor *editor)
     line_editor_redraw(editor);
 }
 
-void line_editor_redraw(struct line_editor *editor)
-{
-    editor->shown = 0;
-    draw(editor);
-}
-
 // --- Changes of the line ------------------------------------------------------------------------
 
 static void insert(struct line_editor *editor, const char *text, size_t size_bytes)
@@ -79,7 +73,7 @@ static void insert(struct line_editor *editor, const char *text, size_t size_byt
         format_write(editor->writer, "%.*s", (int)size_bytes, text);
         editor->shown = editor->length - editor->first;
     } else {
-        draw(editor);
+        line_editor_redraw(editor);
     }
 }
 
@@ -90,7 +84,7 @@ static void move_to(struct line_editor *editor, size_t place)
         return;
     }
     editor->cursor = place;
-    draw(editor);
+    line_editor_redraw(editor);
 }
 
 // Removes what lies in [from, to), where the cursor is then.
@@ -108,7 +102,7 @@ static void remove(struct line_editor *editor, size_t from, size_t to)
         format_write(editor->writer, "\b \b");
         editor->shown--;
     } else {
-        draw(editor);
+        line_editor_redraw(editor);
     }
 }
 
@@ -117,7 +111,7 @@ static void replace(struct line_editor *editor, const char *text)
     editor->length = strlen(text);
     editor->cursor = editor->length;
     memcpy(editor->text, text, editor->length + 1);
-    draw(editor);
+    line_editor_redraw(editor);
 }
 
 // Where the word begins that ends at the cursor, behind it blanks at most.

@@ -260,16 +260,25 @@ def test_keys_are_shown_as_they_come(vm: VirtualMachine) -> None:
 # --- Too much, and nonsense -----------------------------------------------------------------------
 
 def test_line_of_10000_bytes_is_refused_and_survived(vm: VirtualMachine) -> None:
-    """What the serial stream has no room for is dropped, and said so; then the line is drawn anew."""
     vm.send("a" * 10_000, timeout=60.0)
     vm.wait_until(lambda: vm.console.count(BELL) > 1000, "it does not ring", timeout=60.0)
     vm.send("b" * 10 + CONTROL_C)
     vm.expect("^C\n" + PROMPT, timeout=60.0)
     assert run(vm, "log") == "info\n"
-    dropped = re.search(r"warn  serial: the queue was full: \d+ bytes of input dropped\n"
-                        rf"{PROMPT}a+", vm.console)
-    assert dropped or "dropped" not in vm.console
     assert all(len(line) <= 80 for line in vm.screen().lines)
+
+
+def test_line_is_drawn_anew_behind_what_others_print(vm: VirtualMachine) -> None:
+    """More than the serial stream has room for comes while a command prints: that is said in the
+    middle of the line."""
+    run(vm, f"spawn {MANY_TASKS}")
+    vm.send("tasks\r" + "a" * 10_000, timeout=60.0)
+    match = vm.expect(re.compile(rf"{PROMPT}a+.*(warn  serial: .*dropped.*)\n{PROMPT}(a+)\Z",
+                                 re.DOTALL), timeout=60.0)
+    expect_last_line(vm, PROMPT + match[2])
+    assert match[1] in "".join(line.ljust(80) for line in vm.screen().lines)
+    vm.send(CONTROL_U + "log\r")
+    vm.expect("info\n" + PROMPT)
 
 
 def test_any_characters_are_survived(vm: VirtualMachine) -> None:

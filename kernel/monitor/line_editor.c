@@ -27,7 +27,7 @@ static void move_window(struct line_editor *editor)
     }
 }
 
-// Draws all of it, and then once more what stands left of the cursor.
+// Draws all of it, and then, unless the cursor is there already, once more what stands left of it.
 void line_editor_redraw(struct line_editor *editor)
 {
     move_window(editor);
@@ -39,8 +39,10 @@ void line_editor_redraw(struct line_editor *editor)
     int blanks = old > editor->shown ? (int)(old - editor->shown) : 0;
     format_write(editor->writer, "\r%s%.*s%*s", editor->prompt, (int)editor->shown, start, blanks,
                  "");
-    format_write(editor->writer, "\r%s%.*s", editor->prompt, (int)(editor->cursor - editor->first),
-                 start);
+    size_t left_of_cursor = editor->cursor - editor->first;
+    if (blanks > 0 || left_of_cursor < editor->shown) {
+        format_write(editor->writer, "\r%s%.*s", editor->prompt, (int)left_of_cursor, start);
+    }
 }
 
 // Something to read between two drawings of the line.

@@ -293,6 +293,16 @@ KTEST(line_editor, long_line_is_seen_through_a_window)
     KTEST_EXPECT_STREQ(test, editor.text, text);
 }
 
+KTEST(line_editor, window_shows_what_a_backspace_comes_to)
+{
+    press_often((enum line_key)'x', 2 * WINDOW);
+    while (editor.length > 0) {
+        press(LINE_KEY_BACKSPACE);
+        KTEST_ASSERT_TRUE(test, editor.first < editor.cursor || editor.cursor == 0);
+    }
+    expect_shown(test, "> ", 2);
+}
+
 KTEST(line_editor, what_does_not_fit_is_refused)
 {
     for (unsigned i = 0; i < 10000; i++) {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+//
+// One line and one editor for both sources: all tasks are the executor's, and none is in the middle
+// of a key when another one's turn comes.
 #include "monitor/monitor.h"
 
 #include "arch/x86_64/cpu.h"
@@ -122,16 +125,18 @@ static void take_byte(struct terminal_input *terminal, uint8_t byte)
 
 // --- The tasks ----------------------------------------------------------------------------------
 
-static struct {
+struct keyboard_prompt {
     struct task task;
     struct coroutine coroutine;
     struct key_stream stream;
     struct key_stream_next next;
-} keyboard;
+};
+
+static struct keyboard_prompt keyboard;
 
 static enum coroutine_step read_keyboard(struct coroutine *coroutine)
 {
-    __auto_type self = container_of(coroutine, __typeof__(keyboard), coroutine);
+    struct keyboard_prompt *self = container_of(coroutine, struct keyboard_prompt, coroutine);
     COROUTINE_BEGIN(self);
     for (;;) {
         key_stream_next_init(&self->next, &self->stream);
@@ -144,17 +149,19 @@ static enum coroutine_step read_keyboard(struct coroutine *coroutine)
     }
 }
 
-static struct {
+struct serial_prompt {
     struct task task;
     struct coroutine coroutine;
     struct serial_stream stream;
     struct byte_stream_next next;
     struct terminal_input terminal;
-} serial;
+};
+
+static struct serial_prompt serial;
 
 static enum coroutine_step read_serial(struct coroutine *coroutine)
 {
-    __auto_type self = container_of(coroutine, __typeof__(serial), coroutine);
+    struct serial_prompt *self = container_of(coroutine, struct serial_prompt, coroutine);
     COROUTINE_BEGIN(self);
     for (;;) {
         byte_stream_next_init(&self->next, &self->stream.stream);
@@ -167,10 +174,12 @@ static enum coroutine_step read_serial(struct coroutine *coroutine)
     }
 }
 
-static struct {
+struct redraw_task {
     struct task task;
     struct future future;
-} redrawer;
+};
+
+static struct redraw_task redrawer;
 
 static bool is_redraw_needed(void *unused)
 {

@@ -55,7 +55,7 @@ static const struct sequence sequences[] = {
     {"\x1b[5~\x1b[200~\x1bOP", {LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN}},
     {"\x1b[1;5D\x1b[3;2~", {LINE_KEY_LEFT, LINE_KEY_DELETE}}, // with Control, with Shift
     {"\x1b[?25hx", {LINE_KEY_UNKNOWN, LETTER('x')}},
-    {"\x1b[999999999999999999993~a", {LINE_KEY_UNKNOWN, LETTER('a')}}, // it does not wrap to 3
+    {"\x1b[4294967299~a", {LINE_KEY_UNKNOWN, LETTER('a')}}, // 3 in 32 bits
     {"\x1b[30;3~", {LINE_KEY_UNKNOWN}},
     {"\x1b"
      "a",

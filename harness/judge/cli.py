@@ -231,7 +231,7 @@ def _machine(options: argparse.Namespace) -> Machine:
     return Machine(kernel.absolute(), iso.absolute(), options.qemu,
                    BootWay(options.boot or "direct"), options.machine, options.cpu, options.memory,
                    options.accel, has_loader=_has_loader(options, iso),
-                   extra=tuple(options.qemu_arg))
+                   arguments=tuple(options.argument), extra=tuple(options.qemu_arg))
 
 
 def _has_loader(options: argparse.Namespace, iso: Path) -> bool:

@@ -124,7 +124,8 @@ def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namesp
         ("--isolate boot", options.isolate == "boot"), ("-j", options.jobs > 1),
         (f"--boot {options.boot}", options.boot in ("grub", "uefi")),
         ("--accel kvm", options.accel == "kvm"),
-        ("--qemu-arg", options.qemu_arg), ("--machine", options.machine),
+        ("--qemu-arg", options.qemu_arg), ("--argument", options.argument),
+        ("--machine", options.machine),
         ("-x", options.stop and options.log), ("--console", options.console and options.log),
         ("--shuffle without a seed", options.shuffle == ANY_SEED)))
 
@@ -179,6 +180,8 @@ def _add_machine(parser: ArgumentParser) -> None:
                        help="default: a PC with no more than the tests need")
     group.add_argument("--cpu", default="max", metavar="NAME")
     group.add_argument("--memory", type=_memory, default="128M", metavar="SIZE")
+    group.add_argument("--argument", action="append", type=_argument, default=[], metavar="WORD",
+                       help="a boot argument for the kernel, such as irq=pic, whichever the way")
     group.add_argument("--qemu-arg", action="append", type=_qemu_argument, default=[],
                        metavar="ARG", help="appended to QEMU's command line")
     group.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
@@ -265,6 +268,15 @@ def _memory(text: str) -> str:
     return text
 
 
+def _argument(text: str) -> str:
+    """The kernel splits words at spaces, and quotes hold values together."""
+    if not text.isprintable() or not text or " " in text or '"' in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one word for the kernel")
+    if text.startswith("ktest."):
+        raise argparse.ArgumentTypeError(f"{text}: the words of ktest are the harness's to choose")
+    return text
+
+
 def _qemu_argument(text: str) -> str:
     """What the harness has to know of the machine, it is told by options of its own."""
     name = text.lstrip("-")
@@ -344,6 +356,7 @@ def command_of(options: argparse.Namespace) -> List[str]:
                       else str(value)]
     words += ["--bench"] if options.bench else []
     words += failing_words(options.fail_nth)
+    words += [f"--argument={each}" for each in options.argument]
     return words + [f"--qemu-arg={each}" for each in options.qemu_arg]
 
 

@@ -293,7 +293,8 @@ class Runner:
             "fail_nth": _failing(self._settings.fail_nth),
             "stop": "1" if self._settings.stops_at_failure else "",
         }
-        return " ".join(f"ktest.{key}={value}" for key, value in words.items() if value)
+        own = [f"ktest.{key}={value}" for key, value in words.items() if value]
+        return " ".join([*boot.machine.arguments, *own])
 
 
 def _failing(nth: Optional[int]) -> str:

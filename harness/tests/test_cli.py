@@ -53,6 +53,11 @@ def main(kernel: Path, *arguments: str) -> int:
     (["--qemu-arg=-M"], "-M is not for QEMU directly: use --machine"),
     (["--qemu-arg=-kernel"], "-kernel is not for QEMU directly: use --kernel"),
     (["--qemu-arg=-daemonize"], "nobody would see how it ends"),
+    (["--argument=a b"], "'a b' is not one word for the kernel"),
+    (["--argument=a=\"b"], "is not one word for the kernel"),
+    (["--argument=a\tb"], "is not one word for the kernel"),
+    (["--argument=ktest.seed=1"], "the words of ktest are the harness's to choose"),
+    (["parse", "log", "--argument=irq=pic"], "boots nothing"),
     (["--timeout", "inf"], "inf is not a number of seconds"),
     (["--timeout=-1"], "-1 is not a number of seconds"),
     (["--fail-nth=0"], "0 is not the number of an allocation: 1 to 10,000"),
@@ -196,6 +201,17 @@ def test_each_glob_has_to_match(kernel: Path, capsys: Capture) -> None:
 def test_without_iso(kernel: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(kernel, "--boot", "grub", "--iso", str(tmp_path / "none.iso")) == 99
     assert "none.iso to boot" in capsys.readouterr().err
+
+
+def test_the_kernel_s_own_arguments(kernel: Path, fake_qemu: FakeQemu, capsys: Capture) -> None:
+    """They come in front of the harness's, and into the command that repeats it."""
+    assert main(kernel, "--qemu", fake_qemu("silent"), "--timeout", "0.2", "--argument=irq=pic",
+                "--argument", "log=debug", "--test", "alpha.one") == 99
+    out = capsys.readouterr().out
+    assert "--argument=irq=pic --argument=log=debug" in out
+    folder = re.search(r"artifacts +(.*)", out)
+    assert folder is not None
+    assert ",string=irq=pic log=debug ktest.nonce=" in Path(folder[1], "command").read_text()
 
 
 def test_grub(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, capsys: Capture) -> None:

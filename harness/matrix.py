@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs one image on many machines, over versions of QEMU: harness/matrix.py --help."""
+import sys
+
+from judge.matrix import main
+
+sys.exit(main())

@@ -84,7 +84,7 @@ class Machine:
     has_loader: bool = False  # GRUB may be used for a test that needs it, whatever the way
     reboots: bool = False  # where a reset is not the end
     has_exit_device: bool = True
-    arguments: Tuple[str, ...] = ()  # for the kernel, in front of the harness's own
+    arguments: Tuple[str, ...] = ()  # for the kernel, behind the harness's own
     extra: Tuple[str, ...] = ()
 
     @property

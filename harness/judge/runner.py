@@ -294,7 +294,7 @@ class Runner:
             "stop": "1" if self._settings.stops_at_failure else "",
         }
         own = [f"ktest.{key}={value}" for key, value in words.items() if value]
-        return " ".join([*boot.machine.arguments, *own])
+        return " ".join([*own, *boot.machine.arguments])
 
 
 def _failing(nth: Optional[int]) -> str:

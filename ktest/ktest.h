@@ -122,6 +122,7 @@ enum ktest_needs {
     KTEST_NEEDS_ACPI = 1 << 2,     // the firmware's ACPI tables
     KTEST_NEEDS_APIC = 1 << 3,     // a local APIC, and an I/O APIC
     KTEST_NEEDS_LOADER = 1 << 4,   // GRUB, instead of QEMU's own -kernel
+    KTEST_NEEDS_PC = 1 << 5,       // keyboard, interval timer and lines as a PC has them: no microvm
 };
 
 // How long a test takes, for `harness/run.py --speed`.

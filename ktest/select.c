@@ -207,7 +207,7 @@ const struct ktest_quirk *select_quirk(const struct ktest_record *record)
 
 // By the bits of enum ktest_needs; the word of ktest.have stands behind the blank.
 static const char *const need_words[] = {
-    "needs vga", "needs full_cpu", "needs acpi", "needs apic", "needs loader",
+    "needs vga", "needs full_cpu", "needs acpi", "needs apic", "needs loader", "needs pc",
 };
 
 const char *select_obstacle(const struct ktest_record *record)

@@ -57,7 +57,7 @@ static const struct ktest_attr both = {.needs = KTEST_NEEDS_VGA | KTEST_NEEDS_FU
 static const struct ktest_record demanding = {
     .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "all", .attr = &both};
 static const struct ktest_attr firmware = {.needs = KTEST_NEEDS_ACPI | KTEST_NEEDS_APIC |
-                                                    KTEST_NEEDS_LOADER};
+                                                    KTEST_NEEDS_LOADER | KTEST_NEEDS_PC};
 static const struct ktest_record from_firmware = {
     .kind = KTEST_RECORD_CASE, .suite = "suite", .name = "firmware", .attr = &firmware};
 static const struct ktest_record bench = {
@@ -175,6 +175,8 @@ KTEST(select, says_what_stands_in_the_way)
     have_argument = "acpi,apic";
     KTEST_EXPECT_STREQ(test, select_obstacle(&from_firmware), "needs loader");
     have_argument = "acpi,apic,loader";
+    KTEST_EXPECT_STREQ(test, select_obstacle(&from_firmware), "needs pc");
+    have_argument = "acpi,apic,loader,pc";
     KTEST_EXPECT_NULL(test, select_obstacle(&from_firmware));
     machine_argument = "kvm-7.2";
     KTEST_EXPECT_STREQ(test, select_obstacle(&plain), "not on KVM");

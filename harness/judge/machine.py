@@ -114,6 +114,8 @@ class Machine:
             lacking |= Needs.ACPI
         if self.is_microvm or self.way is BootWay.UEFI:
             lacking |= Needs.VGA
+        if self.is_microvm:
+            lacking |= Needs.PC
         if not self.way.uses_image:
             return needs & ~(lacking | Needs.LOADER)
         return (needs | Needs.VGA | Needs.LOADER) & ~lacking

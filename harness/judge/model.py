@@ -170,6 +170,7 @@ class Needs(enum.IntFlag):
     ACPI = 4
     APIC = 8
     LOADER = 16
+    PC = 32
 
 
 class Speed(enum.IntEnum):

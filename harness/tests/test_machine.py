@@ -75,14 +75,14 @@ def test_uefi_boots_the_iso_with_its_own_firmware(tmp_path: Path,
         command(replace(MACHINE, way=BootWay.UEFI))
 
 
-ALL = Needs.VGA | Needs.FULL_CPU | Needs.ACPI | Needs.APIC | Needs.LOADER
+ALL = Needs.VGA | Needs.FULL_CPU | Needs.ACPI | Needs.APIC | Needs.LOADER | Needs.PC
 
 
 @pytest.mark.parametrize("changes, lacking", [
     ({}, Needs.LOADER), ({"cpu": "qemu64"}, Needs.LOADER | Needs.FULL_CPU),
     ({"cpu": "max,-apic"}, Needs.LOADER | Needs.FULL_CPU | Needs.APIC),
     ({"model": "pc,acpi=off"}, Needs.LOADER | Needs.ACPI),
-    ({"model": "microvm"}, Needs.LOADER | Needs.VGA),
+    ({"model": "microvm"}, Needs.LOADER | Needs.VGA | Needs.PC),
     ({"way": BootWay.GRUB}, Needs(0)),
     ({"way": BootWay.UEFI}, Needs.VGA),  # there is no text mode
     ({"way": BootWay.GRUB, "model": "pc,acpi=off"}, Needs.ACPI)])

@@ -99,11 +99,13 @@ KTEST(clock_event, sleeper_has_interrupts_as_before)
 
 // --- Interval timer -----------------------------------------------------------------------------
 
+KTEST_ATTR(clock_event, pit_wakes_sleepers, .needs = KTEST_NEEDS_PC);
 KTEST(clock_event, pit_wakes_sleepers)
 {
     expect_sleeps(test, &pit_event);
 }
 
+KTEST_ATTR(clock_event, pit_loses_no_wakeup, .needs = KTEST_NEEDS_PC);
 KTEST(clock_event, pit_loses_no_wakeup)
 {
     expect_no_lost_wakeup(test, &pit_event);
@@ -179,7 +181,7 @@ static void wait_for_ticks(uint64_t count)
 }
 
 // A busy host lets ticks come late or not at all, so the best of several measurements counts.
-KTEST_ATTR(clock_event, pit_rate_is_what_it_was_set_to, .proves = "7.3.2");
+KTEST_ATTR(clock_event, pit_rate_is_what_it_was_set_to, .needs = KTEST_NEEDS_PC, .proves = "7.3.2");
 KTEST(clock_event, pit_rate_is_what_it_was_set_to)
 {
     static const uint32_t rates[] = {5966, 1193, 597}; // 200, 1,000 and 2,000 Hz

@@ -8,7 +8,7 @@
 #include "mm/heap/allocators_fixture.h"
 #include "time/timer.h"
 
-static uint64_t ticks;
+static volatile uint64_t ticks;
 
 static void tick(struct timer *timer)
 {
@@ -24,7 +24,9 @@ KTEST_PARAM(heap_under_timer, agrees_with_every_design, test_allocators, test_al
     nmi_timer_stop(); // the timer's device may be the watchdog's
     timer_add(&timer, clock_monotonic_ns() + NS_PER_MS);
     cpu_enable_interrupts();
-    test_allocator_agrees_with_model(test, param);
+    do { // a tick may be late, on a busy host
+        test_allocator_agrees_with_model(test, param);
+    } while (ticks == 0);
     cpu_disable_interrupts();
     KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
     KTEST_EXPECT_GT(test, ticks, 0);

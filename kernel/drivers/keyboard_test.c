@@ -105,7 +105,8 @@ static bool begin_stage(struct ktest *test, bool reads)
     return true;
 }
 
-KTEST_ATTR(keyboard, byte_that_is_not_read_is_the_last, .proves = "7.6.1 7.6.2",
+KTEST_ATTR(keyboard, byte_that_is_not_read_is_the_last, .needs = KTEST_NEEDS_PC,
+           .proves = "7.6.1 7.6.2",
            .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_TCG,
                                    .before = KTEST_QEMU(6, 0),
                                    .skip = "this QEMU interrupts for each byte by command 0xd2"}));
@@ -122,7 +123,7 @@ KTEST(keyboard, byte_that_is_not_read_is_the_last)
     }
 }
 
-KTEST_ATTR(keyboard, scan_codes_come_raw, .proves = "7.6.2");
+KTEST_ATTR(keyboard, scan_codes_come_raw, .needs = KTEST_NEEDS_PC, .proves = "7.6.2");
 KTEST(keyboard, scan_codes_come_raw)
 {
     static const uint8_t typed[] = {0x1e, 0x9e, 0xe0, 0x4b, 0xe0, 0xcb};
@@ -136,7 +137,7 @@ KTEST(keyboard, scan_codes_come_raw)
     KTEST_EXPECT_STREQ(test, log_fixture_text(), "30 158 224 75 224 203 ");
 }
 
-KTEST_ATTR(keyboard, digits_come_by_a_table, .proves = "7.6.2");
+KTEST_ATTR(keyboard, digits_come_by_a_table, .needs = KTEST_NEEDS_PC, .proves = "7.6.2");
 KTEST(keyboard, digits_come_by_a_table)
 {
     static const char digits[] = "1234567890";

@@ -248,7 +248,7 @@ static struct irq_statistics line_statistics(void)
 // it drops: that is counted. Whatever reached the CPU reached the handler. 20 ms, or test.scale times
 // that.
 KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
-           .timeout_ms = 120'000, .proves = "7.8.5");
+           .needs = KTEST_NEEDS_PC, .timeout_ms = 120'000, .proves = "7.8.5");
 KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
 {
     uint64_t length_ns = 20 * NS_PER_MS * test_scale();

@@ -121,6 +121,7 @@ KTEST(irq, demonstration_may_print)
     KTEST_EXPECT_EQ(test, spinlock_held_count(), 0);
 }
 
+KTEST_ATTR(irq, line_has_one_owner, .needs = KTEST_NEEDS_PC);
 KTEST(irq, line_has_one_owner)
 {
     struct visit visit = {0};

@@ -122,7 +122,7 @@ enum ktest_needs {
     KTEST_NEEDS_ACPI = 1 << 2,     // the firmware's ACPI tables
     KTEST_NEEDS_APIC = 1 << 3,     // a local APIC, and an I/O APIC
     KTEST_NEEDS_LOADER = 1 << 4,   // GRUB, instead of QEMU's own -kernel
-    KTEST_NEEDS_PC = 1 << 5,       // keyboard, interval timer and lines as a PC has them: no microvm
+    KTEST_NEEDS_PC = 1 << 5, // keyboard, interval timer and lines as a PC has them: no microvm
 };
 
 // How long a test takes, for `harness/run.py --speed`.
@@ -142,6 +142,7 @@ enum ktest_inject {
 enum ktest_accel {
     KTEST_ACCEL_TCG = 1,
     KTEST_ACCEL_KVM = 2,
+    KTEST_ACCEL_ICOUNT = 3, // TCG that counts instructions: what holds of TCG holds of it as well
 };
 
 #define KTEST_QEMU(major_, minor_) ((major_)*100 + (minor_))

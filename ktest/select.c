@@ -167,14 +167,18 @@ bool select_parse_number(const char **text, uint64_t *value_out)
     return is_number;
 }
 
+// By enum ktest_accel.
+static const char *const accel_words[] = {NULL, "tcg-", "kvm-", "icount-"};
+
 // "tcg-7.2": false if it is not known what this is.
 static bool parse_machine(const char *text, uint32_t *accel_out, uint64_t *version_out)
 {
-    const char *rest = skip_prefix(text, "tcg-");
-    *accel_out = KTEST_ACCEL_TCG;
-    if (rest == NULL) {
-        rest = skip_prefix(text, "kvm-");
-        *accel_out = KTEST_ACCEL_KVM;
+    const char *rest = NULL;
+    for (*accel_out = KTEST_ACCEL_TCG; *accel_out <= KTEST_ACCEL_ICOUNT; (*accel_out)++) {
+        rest = skip_prefix(text, accel_words[*accel_out]);
+        if (rest != NULL) {
+            break;
+        }
     }
     uint64_t major = 0;
     uint64_t minor = 0;
@@ -197,8 +201,9 @@ const struct ktest_quirk *select_quirk(const struct ktest_record *record)
     }
     for (uint32_t i = 0; i < attr->quirk_count; i++) {
         const struct ktest_quirk *quirk = &attr->quirks[i];
-        if (quirk->accel == accel && version >= quirk->from &&
-            (quirk->before == 0 || version < quirk->before)) {
+        bool is_meant = quirk->accel == accel ||
+                        (quirk->accel == KTEST_ACCEL_TCG && accel == KTEST_ACCEL_ICOUNT);
+        if (is_meant && version >= quirk->from && (quirk->before == 0 || version < quirk->before)) {
             return quirk;
         }
     }

@@ -143,9 +143,10 @@ KTEST(select, first_quirk_that_fits_counts)
         const char *machine;
         int index; // -1: none
     } cases[] = {
-        {"tcg-7.2", 0},  {"tcg-9.99", 0}, {"tcg-10.0", -1}, {"tcg-7.1", -1}, {"tcg-5.2", -1},
-        {"tcg-11.1", 2}, {"kvm-7.2", 1},  {"hvf-7.2", -1},  {"tcg-", -1},    {"tcg-x.2", -1},
-        {"tcg-7", -1},   {"7.2", -1},     {NULL, -1},       {"", -1},        {"tcg-7.", -1},
+        {"tcg-7.2", 0},    {"tcg-9.99", 0},    {"tcg-10.0", -1}, {"tcg-7.1", -1}, {"tcg-5.2", -1},
+        {"tcg-11.1", 2},   {"kvm-7.2", 1},     {"hvf-7.2", -1},  {"tcg-", -1},    {"tcg-x.2", -1},
+        {"icount-7.2", 0}, {"icount-11.1", 2}, {"icount-", -1},  {"tcg-7", -1},   {"7.2", -1},
+        {NULL, -1},        {"", -1},           {"tcg-7.", -1},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         machine_argument = cases[i].machine;

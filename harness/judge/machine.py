@@ -89,7 +89,8 @@ class Machine:
 
     @property
     def accelerator(self) -> Accel:
-        return Accel[self.accel.upper()]
+        counts = "-icount" in self.extra or "--icount" in self.extra
+        return Accel.ICOUNT if counts else Accel[self.accel.upper()]
 
     @property
     def is_microvm(self) -> bool:

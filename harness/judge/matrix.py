@@ -121,7 +121,7 @@ def skips(runs: Sequence[Ran]) -> List[List[str]]:
 
 
 def when(quirk: Quirk) -> str:
-    words = ["TCG" if quirk.accel is Accel.TCG else "KVM"]
+    words = ["icount" if quirk.accel is Accel.ICOUNT else quirk.accel.name]
     if quirk.since:
         words.append(f"since {describe_version(quirk.since)}")
     if quirk.before:

@@ -194,6 +194,11 @@ class Inject(enum.IntEnum):
 class Accel(enum.IntEnum):
     TCG = 1
     KVM = 2
+    ICOUNT = 3  # TCG that counts instructions: what holds of TCG holds of it as well
+
+    @property
+    def is_tcg(self) -> bool:
+        return self is not Accel.KVM
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ class Runner:
             return False
         is_death = last.finding.reason in (Cause.TRIPLE_FAULT, Trouble.DIED_EARLY)
         return (is_death and last.scene.has_triple_fault and last.verdict > Verdict.SKIP
-                and self._machine.accelerator is Accel.TCG)
+                and self._machine.accelerator.is_tcg)
 
     def _encore(self, boot: Boot, judgement: Judgement) -> Generator[Wish, None, Judgement]:
         """Has the test that died run alone, with a log of all exceptions, and looks at the dead

@@ -39,8 +39,8 @@ def terms(test: Test, facts: Facts) -> Terms:
         names = " and ".join(str(need.name).lower() for need in Needs if need in lacking)
         return Terms(test.outcome, f"the machine has no {names}")
     for quirk in test.quirks:
-        is_meant = facts.version is not None and quirk.accel == facts.accel
-        if is_meant and quirk.since <= (facts.version or 0) < (quirk.before or 1 << 32):
+        is_meant = quirk.accel == facts.accel or (quirk.accel is Accel.TCG and facts.accel.is_tcg)
+        if facts.version is not None and is_meant and quirk.since <= facts.version < (quirk.before or 1 << 32):
             outcome = test.outcome if quirk.skip is not None else quirk.outcome
             return Terms(outcome, quirk.skip)
     return Terms(test.outcome)

@@ -75,8 +75,8 @@ void _start(void) {}
     ("0", ".param_count = 10001", "10,001 parameters"),
     (".quirk_count = 65", ".attr = &attr", "65 quirks"),
     (".quirk_count = 1", ".attr = &attr", "which no segment holds"),
-    (".quirk_count = 1, .quirks = (const struct ktest_quirk[]){{.accel = 3}}", ".attr = &attr",
-     "3 is not a valid Accel"),
+    (".quirk_count = 1, .quirks = (const struct ktest_quirk[]){{.accel = 9}}", ".attr = &attr",
+     "9 is not a valid Accel"),
     (".inject = 3", ".attr = &attr", "3 is not a valid Inject"),
     (".outcome = {.kind = 5}", ".attr = &attr", "5 is not a valid OutcomeKind"),
     ("0", ".attr = 0", "")])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import datetime
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,9 +137,9 @@ def quirks(tests: Sequence[Test]) -> List[List[str]]:
             for test in tests for quirk in test.quirks]
 
 
-def page(runs: Sequence[Ran], tests: Sequence[Test], when_: datetime.date, of: int) -> str:
+def page(runs: Sequence[Ran], tests: Sequence[Test], date: str, of: int) -> str:
     good = sum(ran.is_good for ran in runs)
-    return (f"{good} of {len(runs)} machines passed on {when_.isoformat()}; {of} can be told apart.\n\n"
+    return (f"{good} of {len(runs)} machines passed on {date}; {of} can be told apart.\n\n"
             + table(HEAD, [row(ran) for ran in runs])
             + "\n### What was skipped, and in how many of the machines\n\n"
             + table(["reason", "tests", "machines"], skips(runs))
@@ -268,6 +268,6 @@ def _main(options: argparse.Namespace) -> int:
     good = sum(ran.is_good for ran in runs)
     print(f"{good} of {len(runs)} machines passed")
     if options.write:
-        today = datetime.datetime.now(datetime.timezone.utc).date()
+        today = time.strftime("%Y-%m-%d", time.gmtime())
         write_page(options.write, page(runs, image.tests, today, len(all_cells())))
     return 0 if good == len(runs) else 1

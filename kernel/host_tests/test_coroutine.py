@@ -20,7 +20,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from tests.proves import proves
 
-from conftest import kernel_command
+from conftest import ROOT, kernel_command
 
 DW_OP_ADDR = 0x03
 AWAIT = re.compile(r"\b(?:AWAIT|COROUTINE_YIELD)\(")
@@ -140,6 +140,26 @@ def test_no_body_has_a_copy(kernel: Path, kernel_bodies: List[Body]) -> None:
         copies = [name for name in names
                   if name.startswith(f"{body.name}.") and not name.startswith(f"{body.name}.cold")]
         assert body.await_count == 0 or copies == [], f"{body.source}: {body.name}"
+
+
+MANUAL = re.compile(r"```c\n(.*?)```\n", re.DOTALL)
+
+
+def test_the_manual_s_example_is_one(build: Path, tmp_path: Path) -> None:
+    """It compiles as the kernel does, and loses no local variable."""
+    match = MANUAL.search((ROOT / "docs/tasks.md").read_text())
+    assert match is not None
+    source, target = tmp_path / "manual.c", tmp_path / "manual.o"
+    source.write_text('#include "task/delay.h"\n#include "task/coroutine.h"\n'
+                      '#include "task/executor.h"\n#include "time/timer.h"\n'
+                      "struct blink; void switch_on(void); void switch_off(void *unused);\n"
+                      "void start_to_blink(struct executor *executor, struct blink *self);\n"
+                      + match[1])
+    words, directory = kernel_command(build)
+    subprocess.run([*words, "-Werror", "-O0", "-c", "-o", target, source], cwd=directory,
+                   check=True)
+    found = bodies(target)
+    assert [body.await_count for body in found] == [2] and complaints(found) == []
 
 
 # --- Samples -------------------------------------------------------------------------------------

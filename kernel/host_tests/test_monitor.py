@@ -356,7 +356,8 @@ def test_prompt_answers_while_1000_tasks_run(vm: VirtualMachine) -> None:
     assert run(vm, f"spawn {MANY_TASKS}") == f"{MANY_TASKS} tasks spawned\n"
     before = poll_count(vm)
     seconds = []
-    for say in (run, enter) * 5:
+    ways: List[Callable[[VirtualMachine, str], str]] = [run, enter]
+    for say in ways * 5:
         start = time.monotonic()
         assert say(vm, "log") == "info\n"
         seconds.append(time.monotonic() - start)
@@ -387,6 +388,7 @@ def test_prompt_lives_without_memory(machine: Machines, has_tests: bool) -> None
     while killed < int(match[1]):  # those that have not run as yet are found later
         said = run(vm, "kill 4 200000", timeout=60.0)
         killed += int(said.rpartition(" tasks cancelled\n")[0].split()[-1])
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "it does not come to rest")
     assert run(vm, "spawn 10") == "10 tasks spawned\n"
 
 
@@ -470,3 +472,6 @@ def test_tests_that_die_come_back_to_the_prompt(machine: Machines, has_tests: bo
         assert re.search(rf"^{verdict:5} {re.escape(name)}", said, re.MULTILINE), said
         assert said.endswith(f"1 tests, {int(verdict == 'fail')} failed\n")
         assert enter(vm, "log") == "info\n"  # both still work
+    vm.send("fault panic\r")  # which is no test's any more
+    vm.expect("panicked at as you wished")
+    vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")

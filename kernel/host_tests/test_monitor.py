@@ -254,6 +254,7 @@ def test_keys_are_shown_as_they_come(vm: VirtualMachine) -> None:
     vm.expect("byte 0x1b\nbyte 0x4f\nbyte 0x7a\n")
     vm.send(CONTROL_C)
     vm.expect("byte 0x03\n" + PROMPT)
+    assert PROMPT not in vm.console.partition("ends this\n")[2].partition("byte 0x03\n")[0]
     assert run(vm, "log") == "info\n"
 
 

@@ -37,7 +37,7 @@ static void dump_place(const struct future *future, const struct writer *writer)
 static void dump_task(const struct executor *executor, const struct task *task,
                       const struct writer *writer)
 {
-    format_write(writer, "%6lu  %-16s  %-10s  %-5s  %8lu  %6lu s  ", task_id(task), task->name,
+    format_write(writer, "%5lu %-15s %-10s %-5s %9lu %5lu s ", task_id(task), task->name,
                  priority_name(task->priority), state_name(executor, task), task->poll_count,
                  (clock_monotonic_ns() - task->spawned_ns) / NS_PER_SECOND);
     dump_place(task->future, writer);
@@ -59,8 +59,8 @@ void executor_dump(struct executor *executor, const struct writer *writer)
     format_write(writer, "executor %s: %zu tasks, %lu ended, %lu polls, %lu sleeps\n",
                  executor->name, executor->tasks.count, executor->ended_count, executor->poll_count,
                  executor->sleep_count);
-    format_write(writer, "%6s  %-16s  %-10s  %-5s  %8s  %8s  %s\n", "id", "name", "priority",
-                 "state", "polls", "age", "goes on at");
+    format_write(writer, "%5s %-15s %-10s %-5s %9s %7s %s\n", "id", "name", "priority", "state",
+                 "polls", "age", "goes on at");
     for (struct map_node *node = ordered_map_first(&executor->tasks); node != NULL;
          node = ordered_map_next(node)) {
         dump_task(executor, container_of(node, struct task, node), writer);

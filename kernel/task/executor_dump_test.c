@@ -6,7 +6,7 @@
 #include "task/task_fixture.h"
 #include "time/clock.h"
 
-#define HEADER "    id  name              priority    state     polls       age  goes on at\n"
+#define HEADER "   id name            priority   state     polls     age goes on at\n"
 
 static struct executor executor;
 static struct text_buffer text;
@@ -33,7 +33,7 @@ KTEST_SUITE(executor_dump, .init = init);
 
 static void expect_line(const struct task *task, const char *rest)
 {
-    text_append(&expected, "%6lu  %s", task_id(task), rest);
+    text_append(&expected, "%5lu %s", task_id(task), rest);
 }
 
 KTEST(executor_dump, empty_is_two_lines)
@@ -72,11 +72,10 @@ KTEST(executor_dump, tells_what_each_task_does)
     executor_poll_next(&executor);
 
     text_append(&expected, "executor test: 3 tasks, 1 ended, 5 polls, 0 sleeps\n" HEADER);
-    expect_line(&waits.task, "waits-long        background  waits         1     123 s  poll+0\n");
-    expect_line(&ready.task, "is-ready          normal      ready         1       0 s  poll+0\n");
-    expect_line(&runs.task, "dumps             urgent      runs          2       0 s  poll+0\n");
-    expect_line(&fresh.task,
-                "a-name-of-20-letters  normal      ready         0       0 s  poll+0\n");
+    expect_line(&waits.task, "waits-long      background waits         1   123 s poll+0\n");
+    expect_line(&ready.task, "is-ready        normal     ready         1     0 s poll+0\n");
+    expect_line(&runs.task, "dumps           urgent     runs          2     0 s poll+0\n");
+    expect_line(&fresh.task, "a-name-of-20-letters normal     ready         0     0 s poll+0\n");
     KTEST_EXPECT_STREQ(test, text.text, expected.text);
     executor_close(&executor);
 }

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Callable, Dict, List, Sequence, Set, Tuple
 
 import pytest
+from judge.machine import Machine
+from judge.model import Needs
 from judge.vm import Machines, VirtualMachine
 from tests.proves import proves
 
@@ -397,6 +399,20 @@ def test_machine_without_a_keyboard_has_its_prompt(machine: Machines, has_tests:
     vm = boot(machine, has_tests, model="microvm", vga=False)
     assert "warn  monitor: nobody can type at the keyboard: ENODEV\n" in vm.console
     assert run(vm, "log") == "info\n"
+
+
+def test_machine_without_a_serial_port_has_its_prompt(machine_default: Machine, has_tests: bool,
+                                                      tmp_path: Path) -> None:
+    machine = machine_default
+    words = machine.command(tmp_path, "monitor" if has_tests else "", machine.offers(Needs.VGA))
+    command = ["none" if word == "chardev:com1" else word for word in words]
+    with VirtualMachine(command, tmp_path) as vm:
+        vm.start()
+        vm.expect_screen(PROMPT.rstrip(), timeout=60.0)
+        vm.type("log\n")
+        screen = vm.expect_screen(f"{PROMPT}log\ninfo\n{PROMPT.rstrip()}")
+        assert "warn  monitor: nobody can type at the serial port: ENODEV\n" in screen.text
+        assert vm.console == ""
 
 
 # --- The screen -----------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ const struct command kernel_commands[] = {
     {"tasks", "", "the tasks, what they wait for, how often they ran", 0, 0, command_tasks, NULL},
     {"spawn", "COUNT", "starts tasks that are always ready", 1, 1, command_spawn, NULL},
     {"kill", "FIRST [LAST]", "cancels tasks by their numbers", 1, 2, command_kill, NULL},
+    {"every", "SECONDS COMMAND", "runs a command now and again, until its task is killed", 2,
+     COMMAND_WORDS_MAX, command_every, command_complete_names},
     {"irqs", "", "interrupt lines: whose, and how often", 0, 0, command_irqs, NULL},
     {"timers", "", "the clock, its device, and the timers", 0, 0, command_timers, NULL},
     {"acpi", "", "what the firmware says of the machine", 0, 0, command_acpi, NULL},

@@ -33,6 +33,9 @@ command_function_t command_tasks;
 command_function_t command_spawn;
 command_function_t command_kill;
 
+// every_command.c
+command_function_t command_every;
+
 // debug_commands.c
 command_function_t command_log;
 command_completer_t command_complete_levels;

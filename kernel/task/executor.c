@@ -7,7 +7,7 @@
 #include "task/task_state.h"
 #include "time/clock.h"
 
-static uint64_t spawned_count; // atomic
+static uint64_t last_id; // atomic
 
 // --- Choice -------------------------------------------------------------------------------------
 
@@ -100,7 +100,8 @@ void executor_spawn(struct executor *executor, struct task *task)
     assert(task->executor == NULL);
     task->executor = executor;
     task->spawned_ns = clock_monotonic_ns();
-    task->node.key = __atomic_add_fetch(&spawned_count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&executor->spawned_count, 1, __ATOMIC_RELAXED);
+    task->node.key = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     task_push(&executor->inbox, task);
 }
 

@@ -29,8 +29,9 @@ struct task_line {
 struct executor {
     const char *name;
 
-    // For any context, atomic: linked by `next`, the last one first.
-    struct task *inbox;
+    // For any context, atomic:
+    struct task *inbox; // linked by `next`, the last one first
+    uint64_t spawned_count;
 
     // The executor's thread's:
     struct task_line ready[TASK_PRIORITY_COUNT];

@@ -56,9 +56,10 @@ static void dump_new(const struct executor *executor, const struct task *first,
 
 void executor_dump(struct executor *executor, const struct writer *writer)
 {
-    format_write(writer, "executor %s: %zu tasks, %lu ended, %lu polls, %lu sleeps\n",
-                 executor->name, executor->tasks.count, executor->ended_count, executor->poll_count,
-                 executor->sleep_count);
+    uint64_t spawned_count = __atomic_load_n(&executor->spawned_count, __ATOMIC_RELAXED);
+    format_write(writer, "executor %s: %lu tasks, %lu ended, %lu polls, %lu sleeps\n",
+                 executor->name, spawned_count - executor->ended_count, executor->ended_count,
+                 executor->poll_count, executor->sleep_count);
     format_write(writer, "%5s %-15s %-10s %-5s %9s %7s %s\n", "id", "name", "priority", "state",
                  "polls", "age", "goes on at");
     for (struct map_node *node = ordered_map_first(&executor->tasks); node != NULL;

@@ -71,7 +71,7 @@ KTEST(executor_dump, tells_what_each_task_does)
     waker_wake(&runs.task.waker);
     executor_poll_next(&executor);
 
-    text_append(&expected, "executor test: 3 tasks, 1 ended, 5 polls, 0 sleeps\n" HEADER);
+    text_append(&expected, "executor test: 4 tasks, 1 ended, 5 polls, 0 sleeps\n" HEADER);
     expect_line(&waits.task, "waits-long      background waits         1   123 s poll+0\n");
     expect_line(&ready.task, "is-ready        normal     ready         1     0 s poll+0\n");
     expect_line(&runs.task, "dumps           urgent     runs          2     0 s poll+0\n");

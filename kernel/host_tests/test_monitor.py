@@ -352,7 +352,8 @@ def test_fault_ends_in_its_card(machine: Machines, has_tests: bool, kind: str) -
     vm.expect(re.compile(rf"#\d+ 0x\w+ ({NAMED.get(kind, '')})"))
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.registers()["rflags"] & 0x200 == 0
-    vm.expect_screen(vm.console.splitlines()[-1].strip())
+    vm.wait_until(lambda: vm.console.splitlines()[-1].strip() in vm.screen().text,
+                  "the card is not on the screen")
     assert PROMPT not in vm.console.partition(f"fault {kind}\n")[2]
 
 

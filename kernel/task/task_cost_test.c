@@ -78,8 +78,9 @@ KTEST(task_cost, wake_and_poll_cost_the_same_with_any_number_of_tasks)
     KTEST_EXPECT_LE(test, cost_of_64, WAKE_AND_POLL_OF_64_MAX);
 
     spawn_pending(tasks + 64, TEST_TASK_MANY - 64);
-    KTEST_EXPECT_LE(test, wake_and_poll_cost(tasks, 64), cost_of_64);
-    KTEST_EXPECT_LE(test, wake_and_poll_cost(tasks, TEST_TASK_MANY), cost_of_64);
+    // The watchdog's NMIs are steps too.
+    KTEST_EXPECT_LE(test, wake_and_poll_cost(tasks, 64), cost_of_64 + 1);
+    KTEST_EXPECT_LE(test, wake_and_poll_cost(tasks, TEST_TASK_MANY), cost_of_64 + 1);
     KTEST_EXPECT_EQ(test, executor.poll_count, 1 + 64 + 64 + 2 * TEST_TASK_MANY);
     executor_close(&executor);
 }

@@ -3,6 +3,6 @@
 """Runs one image on many machines, over versions of QEMU: harness/matrix.py --help."""
 import sys
 
-from judge.matrix import main
+from run import main
 
-sys.exit(main())
+sys.exit(main("judge.matrix"))

@@ -5,6 +5,7 @@
 Runs in place, from any folder. Where this interpreter lacks the modules that are needed, the
 system's own may have them: that one is tried once.
 """
+import importlib
 import importlib.util
 import os
 import signal
@@ -14,7 +15,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 MODULES = {"pexpect": "python3-pexpect", "elftools": "python3-pyelftools"}
 
 
-def main() -> int:
+def main(module: str = "judge.cli") -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback, as long as nothing has begun
     missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
     if missing and sys.executable != SYSTEM_PYTHON and os.access(SYSTEM_PYTHON, os.X_OK):
@@ -24,8 +25,8 @@ def main() -> int:
         print(f"faultline: Python has no module {' and no '.join(missing)}: apt install {packages}",
               file=sys.stderr)
         return 99
-    from judge.cli import main as run
-    return run()
+    status: int = importlib.import_module(module).main()
+    return status
 
 
 if __name__ == "__main__":

@@ -45,4 +45,8 @@ keys        what to press for what is to be typed
 fixture     that machine for pytest
 options     names and limits of the options
 cli         what the command does, exit statuses
+grid        the machines of the matrix, and few that meet each pair of properties
+qemus       other versions of QEMU, fetched from Debian
+table       what came of the machines of the matrix, as a page
+matrix      the command that runs one image on many machines
 """

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, FrozenSet, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from . import report
 from .card import Cards
@@ -50,22 +50,28 @@ _came: List[int] = []  # of SIGNALS
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """An interruption may come in the middle of anything, and end as the error of what it broke."""
+    return guarded(_main, arguments)
+
+
+def guarded(command: Callable[[List[str]], int], arguments: Optional[Sequence[str]] = None) -> int:
+    """The exit status of a command that may refuse, be interrupted, or break.
+
+    An interruption may come in the middle of anything, and end as the error of what it broke."""
     _came.clear()
     previous = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
-        status = _status(arguments)
+        status = _status(command, arguments)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return INTERRUPTED if _came and status == BROKEN else status
 
 
-def _status(arguments: Optional[Sequence[str]]) -> int:
+def _status(command: Callable[[List[str]], int], arguments: Optional[Sequence[str]]) -> int:
     open_what_is_closed()
     speak_any_encoding()
     try:
-        status = _main(sys.argv[1:] if arguments is None else list(arguments))
+        status = command(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
         return status
     except Refusal as refusal:

@@ -33,7 +33,7 @@ TAKEN = {"accel": "use --accel", "enable-kvm": "use --accel kvm", "machine": "us
 
 class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Refusal(f"{message[:1].upper()}{message[1:]} (see {COMMAND} --help).",
+        raise Refusal(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help).",
                       status=USAGE)
 
 
@@ -51,7 +51,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         log, arguments = "".join(arguments[1:2]), arguments[2:]
         if not log or (log[0] == "-" and log != "-"):
             parser.error("behind parse stands a file, or - for the standard input")
-    _refuse_empty_values(parser, arguments)
+    refuse_empty_values(parser, arguments)
     # argparse would take the next word for an optional value; here it stands behind a = only.
     options = parser.parse_args([f"{word}=" if word in ("--shuffle", "--fail-nth") else word
                                  for word in arguments])
@@ -60,7 +60,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     return options
 
 
-def _refuse_empty_values(parser: ArgumentParser, arguments: List[str]) -> None:
+def refuse_empty_values(parser: ArgumentParser, arguments: List[str]) -> None:
     """A variable of a script that is not set must not turn a run into another one."""
     for option, word in zip(["an argument", *arguments], arguments):
         if not word or word.startswith("--") and word.endswith("="):

@@ -22,6 +22,7 @@ from .model import Refusal
 SUITES = ("bullseye", "bookworm", "trixie", "sid")  # QEMU 5.2, 7.2, 10.0, and the newest
 PACKAGES = ("qemu-system-x86", "qemu-system-data", "seabios", "ipxe-qemu")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+TOOLS = ("apt-get", "dpkg-deb")
 PROGRAM = "qemu-system-x86_64"  # in a suite's folder: starts the unpacked one
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
@@ -39,14 +40,14 @@ def provide(suite: str, cache: Path, mirror: Optional[str] = None) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache / f"{suite}.lock"):
         if not program.exists():
-            _fetch(suite, cache, mirror or debian_mirror())
+            for cut_short in cache.glob(f"{suite}-*"):
+                shutil.rmtree(cut_short)
+            _fetch(suite, cache, mirror)
     return program
 
 
 def debian_mirror() -> str:
     """The one that this system's own packages come from."""
-    if shutil.which("apt-get") is None:
-        raise Refusal("Versions of QEMU are fetched by apt-get, and there is none.")
     said = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     for line in sorted(set(said.stdout.splitlines())):
@@ -63,8 +64,13 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(suite: str, cache: Path, mirror: str) -> None:
+def _fetch(suite: str, cache: Path, mirror: Optional[str]) -> None:
     """All or nothing: what was cut short is begun anew."""
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            raise Refusal(f"QEMU is fetched and unpacked by {' and '.join(TOOLS)}, and there is no "
+                          f"{tool}.")
+    mirror = mirror or debian_mirror()
     with tempfile.TemporaryDirectory(dir=cache, prefix=f"{suite}-") as name:
         work = Path(name)
         for package in _download(suite, work / "apt", mirror):

@@ -196,6 +196,10 @@ def wants_color(stream: IO[str]) -> bool:
     return stream.isatty() and not is_dumb
 
 
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
 def complain(sentence: str, log: str = "") -> None:
     with contextlib.suppress(OSError):  # behind SIGHUP there may be nobody to tell
         print(f"faultline: {clean(sentence)}", file=sys.stderr)

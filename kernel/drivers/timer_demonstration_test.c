@@ -231,6 +231,12 @@ static void start_keyboard(struct ktest *test)
     ktest_add_action(test, stop_keyboard, NULL);
 }
 
+static bool storm_goes_on(void)
+{
+    uint64_t now = clock_monotonic_ns();
+    return now < storm.end_ns || (storm.ticks == 0 && now < storm.end_ns + NS_PER_SECOND);
+}
+
 static void give_line_back(void *unused)
 {
     (void)unused;
@@ -246,7 +252,7 @@ static struct irq_statistics line_statistics(void)
 
 // 596,591 interrupts a second. The controller keeps one while another is served, and what comes then
 // it drops: that is counted. Whatever reached the CPU reached the handler. 20 ms, or test.scale times
-// that.
+// that; and up to a second more for the first one, for a host may leave QEMU's timers that long.
 KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
            .needs = KTEST_NEEDS_PC, .timeout_ms = 120'000, .proves = "7.8.5");
 KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
@@ -267,7 +273,7 @@ KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
     pit_start_rate(PIT_RATE_TICKS_MIN);
     irq_unmask(IRQ_TIMER);
     cpu_enable_interrupts();
-    while (clock_monotonic_ns() < storm.end_ns) {
+    while (storm_goes_on()) {
         if (has_typist) {
             count_keys(&presses);
         }

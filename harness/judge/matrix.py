@@ -194,6 +194,8 @@ def image_of(options: argparse.Namespace) -> Image:
 
 def around(path: Path) -> Tuple[str, str]:
     """What stands on the page before the tables and behind them."""
+    if not path.parent.is_dir():
+        raise Refusal(f"{path.parent} is no folder to write a page into.")
     old = path.read_text(encoding="utf-8") if path.exists() else BEGIN + END
     before, mark, rest = old.partition(BEGIN)
     _, end_mark, behind = rest.partition(END)

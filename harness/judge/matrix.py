@@ -76,7 +76,8 @@ class Running:
         try:
             data = json.loads(self._report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return Ran(self._cell, self._program.version, self._command, status or BROKEN, said=said)
+            return Ran(self._cell, self._program.version, self._command, status or BROKEN,
+                       said=said)
         if not data["complete"] or data["not_run"]:
             status = status or BROKEN
         return Ran(self._cell, self._program.version, self._command, status, data["counts"],

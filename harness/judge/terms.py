@@ -40,7 +40,9 @@ def terms(test: Test, facts: Facts) -> Terms:
         return Terms(test.outcome, f"the machine has no {names}")
     for quirk in test.quirks:
         is_meant = quirk.accel == facts.accel or (quirk.accel is Accel.TCG and facts.accel.is_tcg)
-        if facts.version is not None and is_meant and quirk.since <= facts.version < (quirk.before or 1 << 32):
+        if facts.version is None or not is_meant:
+            continue
+        if quirk.since <= facts.version < (quirk.before or 1 << 32):
             outcome = test.outcome if quirk.skip is not None else quirk.outcome
             return Terms(outcome, quirk.skip)
     return Terms(test.outcome)

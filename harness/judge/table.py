@@ -48,8 +48,8 @@ class Ran:
 def page(runs: Sequence[Ran], tests: Sequence[Test], date: str, of: int) -> str:
     good = sum(ran.is_good for ran in runs)
     versions = ", ".join(sorted({ran.version for ran in runs}, key=_numbers))
-    return (f"On {date} {good} of {len(runs)} machines passed, by QEMU {versions}; there are "
-            f"{of}.\n\n"
+    return (f"On {date} {good} of {len(runs)} machines passed, by QEMU {versions}; {of} can "
+            "be told apart.\n\n"
             + _table(["QEMU", *list(AXES)[1:], "verdict", "passed", "skipped"], map(_row, runs))
             + "\n## Where QEMU does not do what the CPU does\n\n"
             + _table(["test", "the CPU", "QEMU"], _differences(runs, tests))

@@ -4,13 +4,15 @@
 // is the protocol port, and stays what it is.
 #include "drivers/fake_uart_test.h"
 
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/port.h"
 #include "drivers/uart_16550.h"
 #include "drivers/uart_port.h"
 
 #define RECEIVED 0x01
 #define OVERRUN 0x02
-#define CAN_SEND 0x60
+#define CAN_SEND 0x20
+#define IDLE 0x40
 
 struct fake_uart fake_uart;
 
@@ -51,8 +53,13 @@ static uint8_t read_data(void)
 
 static uint8_t read_line_status(void)
 {
-    uint8_t status = CAN_SEND;
+    uint8_t status = fake_uart.is_full ? 0 : CAN_SEND;
     fake_uart.status_reads++;
+    if (fake_uart.busy_reads == 0) {
+        status |= IDLE;
+    } else {
+        fake_uart.busy_reads--;
+    }
     if (has_byte()) {
         uint16_t *first = &fake_uart.bytes[fake_uart.taken_count];
         status |= (uint8_t)(RECEIVED | *first >> 8);
@@ -75,7 +82,7 @@ static uint8_t read(uint16_t base, enum uart_register reg)
         return read_line_status();
     }
     if (reg == UART_INTERRUPT_ID) {
-        return line_is_up() ? 0xc4 : 0xc1;
+        return (uint8_t)((fake_uart.has_16550 ? 0x80 : 0xc0) | (line_is_up() ? 0x04 : 0x01));
     }
     return reg == UART_INTERRUPT_ENABLE ? fake_uart.interrupt_enable : 0;
 }
@@ -86,8 +93,15 @@ static void write(uint16_t base, enum uart_register reg, uint8_t value)
         port_write8((uint16_t)(base + reg), value);
     } else if (reg == UART_INTERRUPT_ENABLE) {
         bool was_up = line_is_up();
+        fake_uart.was_interruptible = cpu_interrupts_enabled();
         fake_uart.interrupt_enable = value;
         fake_uart.rises += !was_up && line_is_up();
+    } else if (reg == UART_FIFO_CONTROL) {
+        fake_uart.fifo_control = value;
+    } else if (reg == UART_MODEM_CONTROL) {
+        fake_uart.modem_control = value;
+    } else if (reg == UART_DATA && (fake_uart.modem_control & 0x10) != 0) {
+        fake_uart_receive(value, 0);
     }
 }
 

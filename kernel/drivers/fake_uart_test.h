@@ -18,11 +18,17 @@
 
 struct fake_uart {
     // What it does
-    bool never_ends; // a byte comes for each that is taken
-    bool is_overrun; // until it is read
+    bool never_ends;   // a byte comes for each that is taken
+    bool is_overrun;   // until it is read
+    bool has_16550;    // the one without the A, whose FIFOs do not work
+    bool is_full;      // takes no byte to send
+    size_t busy_reads; // of the line status, until all is on the wire
 
     // What has been done to it
     uint8_t interrupt_enable;
+    bool was_interruptible; // when the interrupts were enabled
+    uint8_t fifo_control;
+    uint8_t modem_control; // with loopback, what is sent comes in
     size_t data_reads;
     size_t status_reads;
     unsigned rises; // of its interrupt line

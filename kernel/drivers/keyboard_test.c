@@ -11,6 +11,7 @@
 #include "debug/log.h"
 #include "debug/log_fixture.h"
 #include "drivers/ps2_8042.h"
+#include "drivers/ps2_keyboard.h"
 #include "drivers/ps2_port.h"
 #include "irq/irq.h"
 #include "ktest.h"
@@ -43,6 +44,35 @@ static void inject(uint8_t byte)
 {
     ps2_write_command(INJECT);
     ps2_write_data(byte);
+}
+
+// --- Start --------------------------------------------------------------------------------------
+
+static unsigned start_count;
+
+static enum error find_none(struct ps2_keyboard *keyboard, enum scancode_set set,
+                            const struct key_layout *layout)
+{
+    (void)keyboard;
+    (void)set;
+    (void)layout;
+    return ENODEV;
+}
+
+static enum error count_start(struct ps2_keyboard *keyboard)
+{
+    (void)keyboard;
+    start_count++;
+    return OK;
+}
+
+KTEST(keyboard, that_is_not_there_is_not_started)
+{
+    start_count = 0;
+    KTEST_STUB(test, ps2_keyboard_init, find_none);
+    KTEST_STUB(test, ps2_keyboard_start, count_start);
+    KTEST_EXPECT_EQ(test, keyboard_start(), ENODEV);
+    KTEST_EXPECT_EQ(test, start_count, 0);
 }
 
 // --- The stages ---------------------------------------------------------------------------------

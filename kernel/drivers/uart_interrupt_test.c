@@ -57,6 +57,103 @@ static void start_on_fake(struct ktest *test)
 
 // --- On a fake port -----------------------------------------------------------------------------
 
+// Enabled, emptied, and of interrupts at 8 bytes: at 14 there is hardly time left.
+KTEST(uart_interrupt, fifos_are_set_up)
+{
+    install_fake(test);
+    uart.is_stuck = true; // as it was before
+    KTEST_EXPECT_EQ(test, uart_init(&uart, UART_COM1), OK);
+    KTEST_EXPECT_EQ(test, fake_uart.fifo_control, 0x87);
+    KTEST_EXPECT_EQ(test, uart.fifo_bytes, 16);
+    KTEST_EXPECT_FALSE(test, uart.is_stuck);
+}
+
+KTEST(uart_interrupt, fifos_that_do_not_work_hold_one_byte)
+{
+    install_fake(test);
+    fake_uart.has_16550 = true;
+    KTEST_EXPECT_EQ(test, uart_init(&uart, UART_COM1), OK);
+    KTEST_EXPECT_EQ(test, uart.fifo_bytes, 1);
+}
+
+KTEST(uart_interrupt, full_transmitter_is_waited_for_once)
+{
+    install_fake(test);
+    fake_uart.is_full = true;
+    uart_send(&uart, "a", 1);
+    KTEST_EXPECT_EQ(test, fake_uart.status_reads, uart.polls_max);
+    uart_send(&uart, "b", 1);
+    KTEST_EXPECT_EQ(test, fake_uart.status_reads, uart.polls_max + 1);
+}
+
+// An empty FIFO is not enough: the last byte is still being sent.
+KTEST(uart_interrupt, flush_waits_for_the_wire)
+{
+    install_fake(test);
+    fake_uart.busy_reads = 5;
+    uart_flush(&uart);
+    KTEST_EXPECT_EQ(test, fake_uart.busy_reads, 0);
+}
+
+static const struct irq_chip *chip_before;
+static struct irq_chip chip;
+static uint8_t enabled_at_unmask;
+
+static void unmask(unsigned line)
+{
+    (void)line;
+    enabled_at_unmask = fake_uart.interrupt_enable;
+}
+
+static void restore_chip(void *unused)
+{
+    (void)unused;
+    (void)irq_replace_chip(chip_before);
+}
+
+// An edge that comes to a masked line is lost, and an interrupt in the middle of the start would
+// take the port's bytes at the same time.
+KTEST(uart_interrupt, starts_behind_the_unmasking_and_uninterrupted)
+{
+    install_fake(test);
+    chip = *irq_chip();
+    chip.unmask = unmask;
+    enabled_at_unmask = 0xff;
+    chip_before = irq_replace_chip(&chip);
+    ktest_add_action(test, restore_chip, NULL);
+    cpu_enable_interrupts();
+    enum error error = uart_start_receiving(&uart, receive, NULL);
+    bool was_interruptible = fake_uart.was_interruptible;
+    bool is_interruptible = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_ASSERT_EQ(test, error, OK);
+    ktest_add_action(test, stop, NULL);
+    KTEST_EXPECT_EQ(test, enabled_at_unmask, 0);
+    KTEST_EXPECT_FALSE(test, was_interruptible);
+    KTEST_EXPECT_TRUE(test, is_interruptible);
+}
+
+static void give_up_line(void *unused)
+{
+    (void)unused;
+    irq_unregister(IRQ_COM2);
+}
+
+static void ignore(void *unused)
+{
+    (void)unused;
+}
+
+// Seen by who is refused: the port itself is the protocol's.
+KTEST(uart_interrupt, second_port_has_a_line_of_its_own)
+{
+    install_fake(test);
+    KTEST_ASSERT_EQ(test, irq_register(IRQ_COM2, "test", IRQ_PLAIN, ignore, NULL), OK);
+    ktest_add_action(test, give_up_line, NULL);
+    struct uart second = {.base = UART_COM2, .polls_max = 10, .fifo_bytes = 16};
+    KTEST_EXPECT_EQ(test, uart_start_receiving(&second, receive, NULL), EBUSY);
+}
+
 KTEST(uart_interrupt, bytes_are_given_to_the_receiver)
 {
     start_on_fake(test);
@@ -66,6 +163,17 @@ KTEST(uart_interrupt, bytes_are_given_to_the_receiver)
     uart_on_interrupt(&uart);
     KTEST_EXPECT_STREQ(test, received, "Hello");
     KTEST_EXPECT_EQ(test, fake_uart.taken_count, 5);
+}
+
+// An overrun is to be noted even if no byte comes behind it.
+KTEST(uart_interrupt, line_rises_for_bytes_and_for_errors_alone)
+{
+    start_on_fake(test);
+    KTEST_EXPECT_EQ(test, fake_uart.interrupt_enable, 0x05);
+    KTEST_EXPECT_EQ(test, fake_uart.rises, 0);
+    uart_stop_receiving(&uart);
+    KTEST_EXPECT_EQ(test, fake_uart.interrupt_enable, 0);
+    KTEST_ASSERT_EQ(test, uart_start_receiving(&uart, receive, NULL), OK);
 }
 
 // What has come before the start is taken, or the line is up already, and never rises.
@@ -119,6 +227,7 @@ KTEST(uart_interrupt, error_that_the_sender_sees_is_not_lost)
     fake_uart_receive('a', FAKE_UART_PARITY);
     fake_uart_receive('b', 0);
     uart_send(&uart, "x", 1);
+    fake_uart.is_overrun = true; // another error does not make it well
     uart_on_interrupt(&uart);
     KTEST_EXPECT_STREQ(test, received, "b");
     KTEST_EXPECT_EQ(test, uart.errors.damaged, 1);

@@ -75,6 +75,7 @@ static const struct number numbers[] = {
     {"0xdeadBEEF", OK, 0xdeadbeef},
     {"0xffffffffffffffff", OK, UINT64_MAX},
     {"0x10000000000000000", ERANGE, 0},
+    {"0x100000000000000000", ERANGE, 0}, // too large one digit before
     {"", EINVAL, 0},
     {"0x", EINVAL, 0},
     {"0xg", EINVAL, 0},

@@ -97,7 +97,8 @@ static void expect_shown(struct ktest *test, const char *text, size_t column)
 
 // --- The editor ---------------------------------------------------------------------------------
 
-static const char *const words[] = {"frames", "help", "heap", "heron", "x"};
+static const char *const words[] = {"frames", "help",   "heap",    "heron",
+                                    "x",      "symbol", "symbols", "sync"};
 
 static enum error complete(const char *line, size_t word_start, struct completion *completion)
 {
@@ -279,6 +280,9 @@ KTEST(line_editor, long_line_is_seen_through_a_window)
     char expected[COLUMNS + 1];
     format_buffer(expected, sizeof(expected), "> %s", text);
     expect_shown(test, expected, COLUMNS - 1);
+    press(LINE_KEY_LEFT);
+    press(LINE_KEY_RIGHT);
+    expect_shown(test, expected, COLUMNS - 1); // the cursor has room behind the last one
 
     type("!?");
     format_buffer(expected, sizeof(expected), "> %s!?", text + editor.first);
@@ -301,6 +305,15 @@ KTEST(line_editor, window_shows_what_a_backspace_comes_to)
         KTEST_ASSERT_TRUE(test, editor.first < editor.cursor || editor.cursor == 0);
     }
     expect_shown(test, "> ", 2);
+}
+
+KTEST(line_editor, line_behind_a_long_one_is_seen_from_its_start)
+{
+    press_often((enum line_key)'x', 2 * WINDOW);
+    enter("");
+    type("heap");
+    press(LINE_KEY_LEFT);
+    expect_shown(test, "> heap", 5);
 }
 
 KTEST(line_editor, what_does_not_fit_is_refused)
@@ -406,6 +419,13 @@ KTEST(line_editor, several_words_are_completed_as_far_as_they_agree)
     expect_shown(test, "> heron ", 8);
 }
 
+KTEST(line_editor, last_word_may_be_the_one_that_does_not_agree)
+{
+    type("s");
+    press(LINE_KEY_COMPLETE);
+    expect_shown(test, "> sy", 4);
+}
+
 KTEST(line_editor, first_tab_rings_where_several_words_do_not_agree)
 {
     type("he");
@@ -428,8 +448,8 @@ KTEST(line_editor, nothing_to_complete_rings)
 }
 
 static const char *const many[] = {
-    "a0123456789", "a1123456789", "a2123456789", "a3123456789",
-    "a4123456789", "a5123456789", "a6123456789", "a7123456789",
+    "a0123456789", "a1123456789", "a2123456789", "a3123456789", "a4123456789",
+    "a5123456789", "aa",          "a6123456789", "a7123456789",
 };
 
 static enum error complete_many(const char *line, size_t word_start, struct completion *completion)
@@ -443,12 +463,13 @@ static enum error complete_many(const char *line, size_t word_start, struct comp
     return error;
 }
 
+// The short word would end in the last column.
 KTEST(line_editor, list_of_words_does_not_wrap)
 {
     editor.complete = complete_many;
     type("a");
     press_often(LINE_KEY_COMPLETE, 2);
-    KTEST_EXPECT_EQ(test, memcmp(terminal.above, "a6123456789  a7123456789 ", 25), 0);
+    KTEST_EXPECT_EQ(test, memcmp(terminal.above, "aa  a6123456789  a7123456789 ", 29), 0);
     expect_shown(test, "> a", 3);
 }
 

@@ -54,6 +54,7 @@ static const struct sequence sequences[] = {
      {LINE_KEY_HOME, LINE_KEY_HOME, LINE_KEY_END, LINE_KEY_END, LINE_KEY_DELETE}},
     {"\x1b[5~\x1b[200~\x1bOP", {LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN}},
     {"\x1b[1;5D\x1b[3;2~", {LINE_KEY_LEFT, LINE_KEY_DELETE}}, // with Control, with Shift
+    {"\x1b[@x\x1bOAy", {LINE_KEY_UNKNOWN, LETTER('x'), LINE_KEY_UP, LETTER('y')}},
     {"\x1b[?25hx", {LINE_KEY_UNKNOWN, LETTER('x')}},
     {"\x1b[4294967299~a", {LINE_KEY_UNKNOWN, LETTER('a')}}, // 3 in 32 bits
     {"\x1b[30;3~", {LINE_KEY_UNKNOWN}},
@@ -66,6 +67,7 @@ static const struct sequence sequences[] = {
     {"\x1b[3\x1b[A", {LINE_KEY_UP}},
     {"\x1bO\x1b[A", {LINE_KEY_UP}},
     {"\x1bO\x03", {LINE_KEY_CANCEL}},
+    {"\x1b[\x7f\x1bO\x7f", {LINE_KEY_BACKSPACE, LINE_KEY_BACKSPACE}},
     {"\xc3\xa4"
      "b",
      {LINE_KEY_UNKNOWN, LETTER('b')}},
@@ -137,6 +139,7 @@ static const struct pressed presses[] = {
     {PRESSED(KEY_TAB, KEY_TAB, 0, '\t'), LINE_KEY_COMPLETE},
     {PRESSED(KEY_ESCAPE, KEY_ESCAPE, 0, 0x1b), LINE_KEY_NONE},
     {PRESSED(KEY_DELETE, KEY_DELETE, 0, 0x7f), LINE_KEY_DELETE},
+    {PRESSED(KEY_BACKSPACE, KEY_BACKSPACE, 0, 0x7f), LINE_KEY_UNKNOWN}, // of some layout
     {PRESSED(KEY_UP, KEY_UP, 0, 0), LINE_KEY_UP},
     {PRESSED(KEY_DOWN, KEY_DOWN, 0, 0), LINE_KEY_DOWN},
     {PRESSED(KEY_LEFT, KEY_LEFT, 0, 0), LINE_KEY_LEFT},
@@ -151,6 +154,7 @@ static const struct pressed presses[] = {
     {PRESSED(KEY_W, KEY_W, BIT(0), 0x17), LINE_KEY_KILL_WORD}, // mapped already
     {PRESSED(KEY_Z, KEY_Z, BIT(0), 'z'), LINE_KEY_UNKNOWN},
     {PRESSED(KEY_2, KEY_2, BIT(0), '2'), LETTER('2')},
+    {PRESSED(KEY_7, KEY_7, BIT(0) | KEYMAP_ALT_GR, '{'), LETTER('{')}, // not Control-[
     {PRESSED(KEY_Q, KEY_Q, KEYMAP_ALT_GR, '@'), LETTER('@')},
     {PRESSED(KEY_E, KEY_E, KEYMAP_ALT_GR, 0x20ac), LINE_KEY_UNKNOWN}, // a euro sign
     {PRESSED(KEY_APOSTROPHE, KEY_APOSTROPHE, 0, 0xe4), LINE_KEY_UNKNOWN},

@@ -159,6 +159,49 @@ KTEST(byte_stream, end_wakes_who_waits)
     KTEST_EXPECT_FALSE(test, next.has_byte);
 }
 
+static bool has_ended_when_woken;
+
+static void wake_and_look_for_end(struct waker *woken)
+{
+    (void)woken;
+    has_ended_when_woken = stream.has_ended;
+}
+
+KTEST_ATTR(byte_stream, end_is_there_before_the_wake, .proves = "12.3.7");
+KTEST(byte_stream, end_is_there_before_the_wake)
+{
+    waker.waker.wake = wake_and_look_for_end;
+    has_ended_when_woken = false;
+    KTEST_ASSERT_EQ(test, poll(), POLL_PENDING);
+    byte_stream_end(&stream);
+    KTEST_EXPECT_TRUE(test, has_ended_when_woken);
+    KTEST_EXPECT_EQ(test, poll(), POLL_READY);
+}
+
+static unsigned take_count;
+
+// An interrupt puts the last byte, and ends the stream, just behind the first look at the ring.
+static bool take_before_the_end(struct byte_ring *ring, uint8_t *byte_out)
+{
+    (void)ring;
+    if (take_count++ == 0) {
+        byte_stream_end(&stream);
+        return false;
+    }
+    *byte_out = 7;
+    return true;
+}
+
+KTEST_ATTR(byte_stream, byte_between_the_look_and_the_end_is_not_lost, .proves = "12.3.7");
+KTEST(byte_stream, byte_between_the_look_and_the_end_is_not_lost)
+{
+    take_count = 0;
+    KTEST_STUB(test, byte_ring_take, take_before_the_end);
+    KTEST_ASSERT_EQ(test, poll(), POLL_READY);
+    KTEST_EXPECT_TRUE(test, next.has_byte);
+    KTEST_EXPECT_EQ(test, next.byte, 7);
+}
+
 // --- What it costs ------------------------------------------------------------------------------
 
 KTEST_BENCH(byte_stream, put_and_take)

@@ -440,6 +440,26 @@ KTEST(coroutine, drop_cleans_up_behind_the_drop_of_what_is_awaited)
     KTEST_EXPECT_EQ(test, waker.waker.references.count, 1);
 }
 
+static void note_and_overwrite(void *cleanup)
+{
+    note("x");
+    memset(cleanup, 0, sizeof(struct coroutine_cleanup));
+}
+
+KTEST(coroutine, cleanup_may_free_its_own_memory)
+{
+    struct careful object;
+    struct coroutine_cleanup last;
+    careful_init(&object, false);
+    signal_set(&object.before);
+    KTEST_EXPECT_EQ(test, future_poll(&object.coroutine.future, &context), POLL_PENDING);
+    coroutine_defer(&object.coroutine, &last, note_and_overwrite, &last);
+
+    future_drop(&object.coroutine.future);
+
+    KTEST_EXPECT_STREQ(test, events.text, "Wx21");
+}
+
 KTEST_ATTR(coroutine, drop_where_nothing_is_set_up_drops_what_is_awaited, .proves = "12.1.9");
 KTEST(coroutine, drop_where_nothing_is_set_up_drops_what_is_awaited)
 {

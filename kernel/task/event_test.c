@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "task/event.h"
 
+#include "arch/x86_64/cpu.h"
 #include "ktest.h"
 #include "task/interrupt_fixture.h"
 #include "task/test_waker.h"
@@ -36,6 +37,28 @@ static enum poll poll(unsigned client)
 {
     struct poll_context context = {&clients[client].waker.waker};
     return future_poll(&clients[client].wait.future, &context);
+}
+
+static bool was_interruptible;
+
+static void note_interrupts(struct waker *waker)
+{
+    (void)waker;
+    was_interruptible = cpu_interrupts_enabled();
+}
+
+// Those who wait then: no handler comes between the set and the last wake.
+KTEST(event, set_is_not_interrupted)
+{
+    was_interruptible = true;
+    clients[0].waker.waker.wake = note_interrupts;
+    KTEST_EXPECT_EQ(test, poll(0), POLL_PENDING);
+    cpu_enable_interrupts();
+    event_set(&event);
+    bool is_interruptible = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_FALSE(test, was_interruptible);
+    KTEST_EXPECT_TRUE(test, is_interruptible);
 }
 
 KTEST_ATTR(event, wakes_all_who_wait, .proves = "12.5.6.2");

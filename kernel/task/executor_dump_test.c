@@ -101,6 +101,27 @@ KTEST(executor_dump, leaves_out_who_has_ended)
     KTEST_EXPECT_EQ(test, task.release_count, 1);
 }
 
+KTEST(executor_dump, shows_those_that_have_been_passed_over)
+{
+    struct test_task urgent, background;
+    test_task_init(&urgent, "urgent", TEST_TASK_ENDLESS);
+    test_task_init(&background, "background", 1);
+    urgent.task.priority = TASK_URGENT;
+    background.task.priority = TASK_BACKGROUND;
+    executor_spawn(&executor, &background.task);
+    executor_spawn(&executor, &urgent.task);
+    executor_poll_next(&executor);
+
+    executor_dump(&executor, &to_text);
+
+    text_append(&expected, "executor test: 1 tasks, 0 ended, 1 polls, 0 sleeps\n" HEADER);
+    expect_line(&urgent.task, "urgent            urgent      waits         1       0 s  poll+0\n");
+    expect_line(&background.task,
+                "background        background  ready         0       0 s  poll+0\n");
+    KTEST_EXPECT_STREQ(test, text.text, expected.text);
+    executor_close(&executor);
+}
+
 // --- Coroutines ---------------------------------------------------------------------------------
 
 struct waits_deep {

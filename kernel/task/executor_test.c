@@ -537,6 +537,18 @@ static void spawn_in_release(struct task *released)
     executor_spawn(&executor, &late.task);
 }
 
+KTEST(executor, is_not_idle_while_somebody_is_to_be_released)
+{
+    struct test_task released;
+    test_task_init(&released, "released", 1);
+    KTEST_EXPECT_TRUE(test, executor_is_idle(&executor));
+    task_put(&released.task); // maybe by a handler
+    KTEST_EXPECT_FALSE(test, executor_is_idle(&executor));
+    executor_run_ready(&executor);
+    KTEST_EXPECT_TRUE(test, executor_is_idle(&executor));
+    KTEST_EXPECT_EQ(test, released.release_count, 1);
+}
+
 // There is news between the last poll and the look before the halt.
 KTEST(executor, that_is_not_idle_after_all_has_interrupts_on)
 {

@@ -122,6 +122,23 @@ KTEST(future, ready_has_nothing_to_be_cleaned_up)
     KTEST_EXPECT_TRUE(test, future_is_ready(&number.future));
 }
 
+static void drop_twice(struct future *future)
+{
+    number_drop(future);
+    future_drop(future);
+}
+
+// As a clean-up may that ends what it belongs to.
+KTEST(future, dropped_by_its_own_drop_function_is_cleaned_up_once)
+{
+    struct number number = make_number(1);
+    future_init(&number.future, number_poll, drop_twice);
+
+    future_drop(&number.future);
+
+    KTEST_EXPECT_EQ(test, number.drop_count, 1);
+}
+
 KTEST(future, needs_no_drop_function)
 {
     struct number number = make_number(1);

@@ -173,3 +173,21 @@ KTEST(key_stream, task_logs_what_was_dropped)
     KTEST_EXPECT_STREQ(test, log_fixture_text(),
                        "warn  keyboard: the queue was full, dropped bytes: 10\n");
 }
+
+// The keyboard's count begins anew, and so does what has been said of it.
+KTEST(key_stream, drops_are_those_since_the_keyboard_was_initialised)
+{
+    open_on_fake(test);
+    log_fixture_start(test);
+    for (unsigned i = 0; i < PS2_KEYBOARD_RING_BYTES + 9; i++) {
+        type(0x1e);
+    }
+    while (take() != -2) {
+    }
+    key_stream_close(&stream);
+    KTEST_ASSERT_EQ(test, ps2_keyboard_init(&keyboard, SCANCODE_SET_1, &key_layout_us104), OK);
+    KTEST_ASSERT_EQ(test, key_stream_open(&stream, &keyboard), OK);
+    KTEST_EXPECT_EQ(test, take(), -2);
+    KTEST_EXPECT_STREQ(test, log_fixture_text(),
+                       "warn  keyboard: the queue was full, dropped bytes: 10\n");
+}

@@ -159,6 +159,23 @@ KTEST(serial_stream, each_byte_that_is_dropped_is_counted)
     KTEST_EXPECT_EQ(test, uart.errors.overruns, 0);
 }
 
+// With the port open only when they have come.
+KTEST_ATTR(serial_stream, what_the_port_holds_comes_first, .proves = "12.3.2");
+KTEST(serial_stream, what_the_port_holds_comes_first)
+{
+    begin(test);
+    serial_stream_close(&stream);
+    executor_run_ready(&executor);
+    set_loopback(true);
+    uart_send(&uart, "ab", 2);
+    uart_flush(&uart);
+    enum error error = serial_stream_open(&stream, &uart);
+    set_loopback(false);
+
+    KTEST_ASSERT_EQ(test, error, OK);
+    KTEST_EXPECT_EQ(test, byte_ring_free_bytes(&stream.stream.ring), SERIAL_STREAM_BYTES - 2);
+}
+
 KTEST_ATTR(serial_stream, close_is_the_end_for_who_waits, .proves = "12.3.7");
 KTEST(serial_stream, close_is_the_end_for_who_waits)
 {

@@ -405,12 +405,11 @@ KTEST(task, join_bears_spurious_wakes)
 
 static struct test_task joined;
 
-// Instead of waiting: as if another CPU ended the task, and had woken those that waited before.
+// As if another CPU ended the task, and had woken those that waited before.
 static void end_joined(struct wait_queue *queue, struct waiter *waiter, struct waker *waker)
 {
-    (void)queue;
-    (void)waiter;
-    (void)waker;
+    waiter->waker = waker_get(waker);
+    list_add_last(&queue->waiters, &waiter->node);
     joined.task.result = TASK_CANCELLED;
     joined.task.state |= TASK_STATE_ENDED;
 }
@@ -427,6 +426,7 @@ KTEST(task, join_sees_an_end_between_its_look_and_its_wait)
 
     KTEST_EXPECT_EQ(test, join.result, TASK_CANCELLED);
     KTEST_EXPECT_EQ(test, joined.task.waker.references.count, 1);
+    KTEST_EXPECT_TRUE(test, wait_queue_is_empty(&joined.task.ended));
 }
 
 static void join_in_poll(struct test_task *self)

@@ -129,6 +129,27 @@ KTEST(wait_queue, keeps_interrupts_as_they_were)
     }
 }
 
+static bool was_interruptible;
+
+static void note_interrupts(struct waker *waker)
+{
+    (void)waker;
+    was_interruptible |= cpu_interrupts_enabled();
+}
+
+// A handler that comes in between could add one that did not wait then, again and again.
+KTEST(wait_queue, those_that_wait_now_are_woken_uninterrupted)
+{
+    was_interruptible = false;
+    wakers[0].waker.wake = note_interrupts;
+    add(0);
+    cpu_enable_interrupts();
+    size_t count = wait_queue_wake_all(&queue);
+    cpu_disable_interrupts();
+    KTEST_EXPECT_EQ(test, count, 1);
+    KTEST_EXPECT_FALSE(test, was_interruptible);
+}
+
 // Which of them wait, the first one first.
 struct model {
     size_t waiting[ARRAY_SIZE(wakers)];

@@ -68,7 +68,7 @@ COMMANDS: Dict[str, Tuple[str, str]] = {
              r"^level 4, entry 256: \w+, table at 0x\w+\n(.*\n)*level 1, entry   0: \w+, page\n"
              r"0xffff800000000123 -> 0x000000000123 rw-.*, in a page of 4 KiB\n"
              r"the direct map's view of 0x123, reserved\n$"),
-    "tasks": ("tasks", r"^executor main: \d+ tasks, .*\n(.*\n)*.*serial prompt .* runs "),
+    "tasks": ("tasks", r"^executor main: \d+ tasks, .*\n(.*\n)*.*serial prompt +urgent +runs "),
     "spawn": ("spawn 2", r"^2 tasks spawned\n$"),
     "kill": ("kill 4 5", r"^2 tasks cancelled\n$"),
     "every": ("every 9 date", r"^task \d+, until it is killed\n$"),
@@ -179,7 +179,11 @@ def test_places_are_told_apart(vm: VirtualMachine) -> None:
         vm.registers()["rsp"]: "in the boot stack\n",
     }.items():
         assert words in run(vm, f"page {address:#x}")
+    assert run(vm, "page 0x1000").endswith("not present\n"), "the null page is one page"
     pages = re.findall(r"^(0xffffffff\w+) to (\w+) -> .*, \d+ x", run(vm, "pages"), re.MULTILINE)
+    for (start, end), words in zip(pages, ["code", "constants", "data"]):  # code: padded at its end
+        assert f"the kernel's {words}" in run(vm, f"page {start}")
+        assert run(vm, f"page {end}").endswith(f"the kernel's {words}\n")
     guards = [int(end, 16) + 1 for (_, end), (start, _) in zip(pages, pages[1:])
               if int(end, 16) + 1 != int(start, 16)]
     said = [run(vm, f"page {address:#x}") for address in guards]
@@ -189,6 +193,12 @@ def test_places_are_told_apart(vm: VirtualMachine) -> None:
 def test_log_level_can_be_changed(vm: VirtualMachine) -> None:
     assert run(vm, "log debug") == ""
     assert run(vm, "log") == "debug\n"
+
+
+def test_date_has_its_century_and_time_passes(machine: Machines, has_tests: bool) -> None:
+    vm = boot(machine, has_tests, extra=("-rtc", "base=2085-02-28T12:34:50"))
+    assert run(vm, "date").startswith("2085-02-28 12:3")
+    vm.wait_until(lambda: float(run(vm, "date").split()[-2]) > 1.0, "it is not up for a second")
 
 
 # --- Editing --------------------------------------------------------------------------------------
@@ -252,6 +262,10 @@ def test_words_are_completed(vm: VirtualMachine) -> None:
     vm.expect("log debug ")
     vm.send("help of\t\r")
     vm.expect("off : switches it off\n")
+    vm.send("  ba\t")
+    expect_last_line(vm, PROMPT + "  backtrace")
+    vm.send(CONTROL_U + "fault h\t")
+    expect_last_line(vm, PROMPT + "fault hang")
 
 
 def test_keys_are_shown_as_they_come(vm: VirtualMachine) -> None:
@@ -264,6 +278,10 @@ def test_keys_are_shown_as_they_come(vm: VirtualMachine) -> None:
     vm.send(CONTROL_C)
     vm.expect("byte 0x03\n" + PROMPT)
     assert PROMPT not in vm.console.partition("ends this\n")[2].partition("byte 0x03\n")[0]
+    vm.send("keys\r")
+    vm.expect("ends this\n")
+    vm.press("esc")
+    vm.expect("key 0x29 pressed, U+001b\n" + PROMPT)
     assert run(vm, "log") == "info\n"
 
 
@@ -282,13 +300,27 @@ def test_line_is_drawn_anew_behind_what_others_print(vm: VirtualMachine) -> None
     """More than the serial stream has room for comes while a command prints: that is said in the
     middle of the line."""
     run(vm, f"spawn {MANY_TASKS}")
-    vm.send("tasks\r" + "a" * 10_000, timeout=60.0)
-    match = vm.expect(re.compile(rf"{PROMPT}a+.*(warn  serial: .*dropped.*)\n{PROMPT}(a+)\a*\Z",
-                                 re.DOTALL), timeout=60.0)
-    expect_last_line(vm, PROMPT + match[2])
-    assert match[1] in "".join(line.ljust(80) for line in vm.screen().lines)
+    for _ in range(2):  # each time
+        vm.send(CONTROL_U + "tasks\r" + "a" * 10_000, timeout=60.0)
+        match = vm.expect(re.compile(rf"{PROMPT}a+.*(warn  serial: .*dropped.*)\n{PROMPT}(a+)\a*\Z",
+                                     re.DOTALL), timeout=60.0)
+        expect_last_line(vm, PROMPT + match[2])
+        assert match[1] in "".join(line.ljust(80) for line in vm.screen().lines)
     vm.send(CONTROL_U + "log\r")
     vm.expect("info\n" + PROMPT)
+
+
+def test_line_is_not_drawn_while_keys_are_shown(vm: VirtualMachine) -> None:
+    vm.send("keys\r" + "a" * 10_000, timeout=60.0)
+    vm.expect(re.compile(r"warn  serial: .*dropped.*\n"), timeout=60.0)
+
+    def has_ended() -> bool:
+        vm.send(CONTROL_C)
+        return "byte 0x03\n" in vm.console
+
+    vm.wait_until(has_ended, "it does not end", timeout=60.0)
+    shown = vm.console.partition("ends this\n")[2].partition("byte 0x03\n")[0]
+    assert PROMPT not in shown
 
 
 def test_any_characters_are_survived(vm: VirtualMachine) -> None:
@@ -417,9 +449,9 @@ def test_prompt_lives_without_memory(machine: Machines, has_tests: bool) -> None
     said = "".join(run(vm, f"symbol {number}") for number in range(40))
     assert said.count("no function of the kernel\n") == 40
     assert said.count("this line will not be remembered: ENOMEM\n") > 20
-    vm.send("fra\t")  # there may be a small block left
-    vm.expect(re.compile(f"no completion: ENOMEM\n{PROMPT}fra|frames "))
-    vm.send("\x15frames\r")
+    vm.send("\t")  # all names: a list of one may find room in a block that is too small for a task
+    vm.expect("no completion: ENOMEM\n" + PROMPT)
+    vm.send("frames\r")
     vm.expect("frames: ")
 
     killed = 0

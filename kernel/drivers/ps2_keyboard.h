@@ -33,6 +33,7 @@ struct ps2_keyboard {
     uint64_t unknown_codes;   // codes that no key has
     uint64_t overruns;        // times that keys were lost, be it here or in the keyboard
     uint64_t failed_commands; // lights that could not be set, and the like
+    uint64_t reported_bytes;  // of those that were dropped: what the log says of them
 
     // The interrupt function's:
     struct byte_ring ring;

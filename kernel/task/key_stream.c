@@ -18,7 +18,6 @@ enum error key_stream_open(struct key_stream *stream, struct ps2_keyboard *keybo
     }
     enum error error = ps2_keyboard_listen(keyboard, on_stored, stream);
     if (error == OK) {
-        stream->reported_bytes = 0;
         stream->keyboard = keyboard;
     }
     return error;
@@ -34,13 +33,13 @@ void key_stream_close(struct key_stream *stream)
 }
 
 // With the ring empty, so that it is said once for each time that it was full.
-static void report_drops(struct key_stream *stream)
+static void report_drops(struct ps2_keyboard *keyboard)
 {
-    uint64_t dropped_bytes = ps2_keyboard_dropped_bytes(stream->keyboard);
-    if (dropped_bytes != stream->reported_bytes) {
+    uint64_t dropped_bytes = ps2_keyboard_dropped_bytes(keyboard);
+    if (dropped_bytes != keyboard->reported_bytes) {
         log_warn("keyboard", "the queue was full, dropped bytes: %lu",
-                 dropped_bytes - stream->reported_bytes);
-        stream->reported_bytes = dropped_bytes;
+                 dropped_bytes - keyboard->reported_bytes);
+        keyboard->reported_bytes = dropped_bytes;
     }
 }
 
@@ -53,7 +52,7 @@ static bool look(void *object)
     }
     next->has_key = ps2_keyboard_read(stream->keyboard, &next->input);
     if (!next->has_key) {
-        report_drops(stream);
+        report_drops(stream->keyboard);
     }
     return next->has_key;
 }

@@ -20,7 +20,6 @@
 struct key_stream {
     struct ps2_keyboard *keyboard; // NULL: closed
     struct atomic_waker reader;
-    uint64_t reported_bytes; // of those that were dropped
 };
 
 // What has been typed ahead comes first. EBUSY: the keyboard has a stream, or this one is open. For

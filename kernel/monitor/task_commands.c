@@ -77,8 +77,7 @@ static uint64_t cancel(uint64_t first, uint64_t last)
         if (monitor_has_task(task)) {
             println("task %lu is the prompt's: it stays", node->key);
         } else {
-            task_cancel(task);
-            count++;
+            count += task_cancel(task);
         }
     }
     return count;

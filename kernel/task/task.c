@@ -48,10 +48,11 @@ void task_init(struct task *task, const char *name, struct future *future)
     wait_queue_init(&task->ended);
 }
 
-void task_cancel(struct task *task)
+bool task_cancel(struct task *task)
 {
-    __atomic_fetch_or(&task->state, TASK_STATE_CANCELLED, __ATOMIC_SEQ_CST);
+    uint32_t before = __atomic_fetch_or(&task->state, TASK_STATE_CANCELLED, __ATOMIC_SEQ_CST);
     waker_wake(&task->waker);
+    return (before & (TASK_STATE_CANCELLED | TASK_STATE_ENDED)) == 0;
 }
 
 // --- Join ---------------------------------------------------------------------------------------

@@ -74,9 +74,10 @@ static inline bool task_has_ended(const struct task *task)
     return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
 }
 
-// Its future is dropped instead of polled, as soon as its turn comes; nothing if it has ended. In
-// any context but NMI, #DF and #MC, but only with a reference or before it can have ended.
-void task_cancel(struct task *task);
+// Its future is dropped instead of polled, as soon as its turn comes. False, and nothing happens, if
+// it has ended or is cancelled already. In any context but NMI, #DF and #MC, but only with a
+// reference or before it can have ended.
+bool task_cancel(struct task *task);
 
 // One more reference, and one fewer. In any context but NMI, #DF and #MC.
 static inline struct task *task_get(struct task *task)

@@ -226,10 +226,10 @@ KTEST(task, cancelled_twice_is_dropped_once)
     executor_run_ready(&executor);
     task_get(&task.task);
 
-    task_cancel(&task.task);
-    task_cancel(&task.task);
+    KTEST_EXPECT_TRUE(test, task_cancel(&task.task));
+    KTEST_EXPECT_FALSE(test, task_cancel(&task.task));
     executor_run_ready(&executor);
-    task_cancel(&task.task);
+    KTEST_EXPECT_FALSE(test, task_cancel(&task.task));
     executor_run_ready(&executor);
     task_put(&task.task);
     task_free_released();

@@ -98,6 +98,6 @@ def test_kernel_without_tests_comes_up_and_sleeps(machine: Machines, has_tests: 
     if has_tests:
         pytest.skip("this kernel runs its tests instead")
     vm = machine.boot(vga=False)
-    vm.expect("It did not crash!\n")
+    vm.expect("It did not crash!\nfaultline> ")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.console.endswith("It did not crash!\nfaultline> ")

@@ -53,7 +53,7 @@ def test_idle_kernel_costs_next_to_nothing(machine: Machines, has_tests: bool, t
     if has_tests:
         pytest.skip("this kernel runs its tests instead")
     vm = machine.boot(vga=False, extra=("-pidfile", str(tmp_path / "pid")))
-    vm.expect("It did not crash!\n")
+    vm.expect("It did not crash!\nfaultline> ")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.registers()["rflags"] & 0x200, "it waits for interrupts"
     interrupts = interrupt_counts(vm)

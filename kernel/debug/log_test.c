@@ -3,63 +3,42 @@
 
 #include "arch/x86_64/layout.h"
 #include "boot/vga_memory.h"
+#include "debug/log_fixture.h"
 #include "ktest.h"
 #include "lib/string.h"
 #include "sync/irq_state.h"
-
-static char text[512];
-static size_t text_bytes;
-
-static void collect(void *context, const char *bytes, size_t size_bytes)
-{
-    (void)context;
-    for (size_t i = 0; i < size_bytes && text_bytes + 1 < sizeof(text); i++) {
-        text[text_bytes++] = bytes[i];
-    }
-    text[text_bytes] = 0;
-}
-
-static const struct writer collector = {.write = collect};
-
-static void init(struct ktest *test)
-{
-    (void)test;
-    text_bytes = 0;
-    text[0] = 0;
-    log_add_console(&collector);
-}
 
 static void exit(struct ktest *test)
 {
     (void)test;
     for (int i = 0; i < LOG_CONSOLES_MAX; i++) {
-        log_remove_console(&collector);
+        log_remove_console(&log_fixture_console);
     }
     log_set_level(LOG_INFO);
 }
 
-KTEST_SUITE(log, .init = init, .exit = exit);
+KTEST_SUITE(log, .init = log_fixture_start, .exit = exit);
 
 KTEST_ATTR(log, line_has_level_and_subsystem, .proves = "4.3.3");
 KTEST(log, line_has_level_and_subsystem)
 {
     log_info("test", "%d of %s", 3, "four");
-    KTEST_EXPECT_STREQ(test, text, "info  test: 3 of four\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "info  test: 3 of four\n");
 }
 
 KTEST(log, lines_above_the_threshold_are_dropped)
 {
     log_debug("test", "no");
-    KTEST_EXPECT_STREQ(test, text, "");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "");
     log_set_level(LOG_ERROR);
     log_warn("test", "no");
-    KTEST_EXPECT_STREQ(test, text, "");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "");
     log_error("test", "yes");
-    KTEST_EXPECT_STREQ(test, text, "error test: yes\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "error test: yes\n");
     log_set_level(LOG_DEBUG);
-    text_bytes = 0;
+    log_fixture_clear();
     log_debug("test", "yes");
-    KTEST_EXPECT_STREQ(test, text, "debug test: yes\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "debug test: yes\n");
 }
 
 KTEST(log, levels_are_parsed_by_name)
@@ -86,11 +65,11 @@ KTEST_ATTR(log, print_adds_nothing_and_println_a_newline, .proves = "3.18");
 KTEST(log, print_adds_nothing_and_println_a_newline)
 {
     print("%s", "a");
-    KTEST_EXPECT_STREQ(test, text, "a");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "a");
     println("%c", 'b');
-    KTEST_EXPECT_STREQ(test, text, "ab\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "ab\n");
     println("%s", "");
-    KTEST_EXPECT_STREQ(test, text, "ab\n\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "ab\n\n");
 }
 
 KTEST_ATTR(log, arguments_are_evaluated_once, .proves = "3.18");
@@ -100,7 +79,7 @@ KTEST(log, arguments_are_evaluated_once)
     println("%d", ++count);
     log_info("test", "%d", ++count);
     KTEST_EXPECT_EQ(test, count, 2);
-    KTEST_EXPECT_STREQ(test, text, "1\ninfo  test: 2\n");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "1\ninfo  test: 2\n");
 }
 
 static bool were_interrupts_on;
@@ -140,9 +119,9 @@ KTEST(log, consoles_are_written_with_interrupts_off)
 
 KTEST(log, removed_console_is_silent)
 {
-    log_remove_console(&collector);
+    log_remove_console(&log_fixture_console);
     print("x");
-    KTEST_EXPECT_STREQ(test, text, "");
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "");
 }
 
 KTEST_ATTR(log, too_many_consoles_panic, .outcome = KTEST_PANIC("more than 6 consoles"));
@@ -150,7 +129,7 @@ KTEST(log, too_many_consoles_panic)
 {
     KTEST_ARM(test);
     for (int i = 0; i < LOG_CONSOLES_MAX; i++) {
-        log_add_console(&collector);
+        log_add_console(&log_fixture_console);
     }
 }
 

@@ -3,73 +3,49 @@
 
 #include "arch/x86_64/cpu.h"
 #include "debug/log.h"
+#include "debug/log_fixture.h"
 #include "ktest.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
-static char text[4096];
-static size_t text_bytes;
-
-static void collect(void *context, const char *bytes, size_t size_bytes)
-{
-    (void)context;
-    for (size_t i = 0; i < size_bytes && text_bytes + 1 < sizeof(text); i++) {
-        text[text_bytes++] = bytes[i];
-    }
-    text[text_bytes] = 0;
-}
-
-static const struct writer collector = {.write = collect};
 static const struct writer *extra_console;
-
-static bool printed(const char *expected)
-{
-    size_t length = strlen(expected);
-    for (size_t i = 0; i + length <= text_bytes; i++) {
-        if (memcmp(text + i, expected, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void init(struct ktest *test)
 {
-    (void)test;
-    text_bytes = 0;
     extra_console = NULL;
-    log_add_console(&collector);
+    log_fixture_start(test);
 }
 
 // A panic's output is judged here, once the test itself has been abandoned.
 static void exit(struct ktest *test)
 {
-    log_remove_console(&collector);
     if (extra_console != NULL) {
         log_remove_console(extra_console);
     }
     if (strncmp(ktest_name(test), "prints_", 7) == 0) {
-        KTEST_EXPECT_TRUE(test, printed("rip ffffffff8"));
-        KTEST_EXPECT_TRUE(test, printed("cr4 "));
-        KTEST_EXPECT_TRUE(test, printed("  #0 0xffffffff8"));
-        KTEST_EXPECT_TRUE(test, printed(" kernel_main+0x"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("rip ffffffff8"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("cr4 "));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("  #0 0xffffffff8"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has(" kernel_main+0x"));
     }
     if (strcmp(ktest_name(test), "prints_message_place_and_backtrace") == 0) {
-        KTEST_EXPECT_TRUE(test, printed("\npanicked at 6 of \"six\", kernel/debug/panic_test.c:"));
-        KTEST_EXPECT_TRUE(test,
-                          printed(" in ktest_run_panic__prints_message_place_and_backtrace\n"));
-        KTEST_EXPECT_TRUE(test, printed("ktest_run_panic__prints_message_place_and_backtrace+0x"));
+        KTEST_EXPECT_TRUE(
+            test, log_fixture_has("\npanicked at 6 of \"six\", kernel/debug/panic_test.c:"));
+        KTEST_EXPECT_TRUE(
+            test, log_fixture_has(" in ktest_run_panic__prints_message_place_and_backtrace\n"));
+        KTEST_EXPECT_TRUE(
+            test, log_fixture_has("ktest_run_panic__prints_message_place_and_backtrace+0x"));
     }
     if (strcmp(ktest_name(test), "prints_an_exception_in_words") == 0) {
-        KTEST_EXPECT_TRUE(test, printed("\nEXCEPTION: invalid opcode #UD, error code 0\n"));
-        KTEST_EXPECT_TRUE(test, printed("rax 0000000000004711"));
-        KTEST_EXPECT_TRUE(test, printed("cs 08  ss 10\n"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("\nEXCEPTION: invalid opcode #UD, error code 0\n"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("rax 0000000000004711"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("cs 08  ss 10\n"));
     }
     if (strcmp(ktest_name(test), "prints_the_locks_that_are_held") == 0) {
-        KTEST_EXPECT_TRUE(test, printed("holding lock log\n"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("holding lock log\n"));
     }
     if (strcmp(ktest_name(test), "within_a_panic_is_said_in_one_line") == 0) {
-        KTEST_EXPECT_TRUE(test, printed("panicked again within a panic: second\n"));
+        KTEST_EXPECT_TRUE(test, log_fixture_has("panicked again within a panic: second\n"));
     }
 }
 
@@ -143,16 +119,16 @@ KTEST(panic, page_fault_is_reported_in_words)
     frame.vector = ktest_last_fault(test)->vector;
     frame.error = ktest_last_fault(test)->error;
     frame.rip = ktest_last_fault(test)->rip;
-    text_bytes = 0;
+    log_fixture_clear();
 
     panic_report_trap(log_emergency_writer(), &frame);
 
-    KTEST_EXPECT_TRUE(test,
-                      printed("\nEXCEPTION: page fault #PF: write to 0xdeadbeaf, which is not "
+    KTEST_EXPECT_TRUE(
+        test, log_fixture_has("\nEXCEPTION: page fault #PF: write to 0xdeadbeaf, which is not "
                               "mapped, error code 0x2\n"));
-    KTEST_EXPECT_TRUE(test, printed("  cr2 00000000deadbeaf  "));
-    KTEST_EXPECT_TRUE(test, printed("  #0 0xffffffff8"));
-    KTEST_EXPECT_TRUE(test, printed(" poke+0x"));
+    KTEST_EXPECT_TRUE(test, log_fixture_has("  cr2 00000000deadbeaf  "));
+    KTEST_EXPECT_TRUE(test, log_fixture_has("  #0 0xffffffff8"));
+    KTEST_EXPECT_TRUE(test, log_fixture_has(" poke+0x"));
 }
 
 static void lock_while_locked(void *context, const char *bytes, size_t size_bytes)
@@ -215,5 +191,5 @@ KTEST(panic, failed_assertion_names_its_condition)
 KTEST(panic, assertion_that_holds_does_nothing)
 {
     assert(1 + 1 == 2);
-    KTEST_EXPECT_EQ(test, text_bytes, 0);
+    KTEST_EXPECT_STREQ(test, log_fixture_text(), "");
 }

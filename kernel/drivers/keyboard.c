@@ -8,8 +8,6 @@
 #include "drivers/ps2_keyboard.h"
 #include "lib/bits.h"
 
-#define DELETE 0x7f
-
 static struct ps2_keyboard keyboard;
 
 static const struct key_layout *chosen_layout(void)
@@ -40,27 +38,4 @@ void keyboard_stop(void)
 struct ps2_keyboard *keyboard_device(void)
 {
     return &keyboard;
-}
-
-// Layouts have characters of the Basic Multilingual Plane only: at most three bytes.
-static void print_utf8(uint32_t character)
-{
-    if (character < 0x80) {
-        print("%c", (char)character);
-    } else if (character < 0x800) {
-        print("%c%c", (char)(0xc0 | character >> 6), (char)(0x80 | (character & 0x3f)));
-    } else {
-        print("%c%c%c", (char)(0xe0 | character >> 12), (char)(0x80 | (character >> 6 & 0x3f)),
-              (char)(0x80 | (character & 0x3f)));
-    }
-}
-
-void keyboard_echo(uint32_t character)
-{
-    if (character == '\b') {
-        print("\b \b"); // a terminal only steps back
-    } else if (character == '\n' || character == '\t' ||
-               (character >= ' ' && character != DELETE)) {
-        print_utf8(character);
-    }
 }

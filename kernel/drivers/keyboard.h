@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The machine's keyboard, and what is typed at it on the console. For one thread; not for handlers.
+// The machine's keyboard. For one thread; not for handlers.
 #pragma once
-
-#include <stdint.h>
 
 #include "lib/error.h"
 
@@ -17,9 +15,5 @@ enum error keyboard_start(void);
 // The opposite.
 void keyboard_stop(void);
 
-// What has been started, for who reads it by himself.
+// What has been started, for whoever reads it.
 struct ps2_keyboard *keyboard_device(void);
-
-// Shows a typed character on the console, in UTF-8; backspace takes back what is in front of the
-// cursor. Nothing is shown for 0, and for control characters other than that, tab and newline.
-void keyboard_echo(uint32_t character);

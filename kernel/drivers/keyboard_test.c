@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The console's echo, and the stages of a first keyboard driver: a letter for each interrupt, raw scan
+// The stages of a first keyboard driver: a letter for each interrupt, raw scan
 // codes, digits by a table. Keys come by the controller's command 0xd2. What somebody outside types is
 // a matter for host_tests/test_keyboard.py.
 #include "drivers/keyboard.h"
@@ -21,24 +21,6 @@
 #define WAIT_MAX 100000
 
 KTEST_SUITE(keyboard, .init = log_fixture_start);
-
-KTEST(keyboard, echo_is_the_character_in_utf8)
-{
-    static const uint16_t characters[] = {' ', 'a', '~', 0x80, 0xe4, 0x7ff, 0x800, 0x20ac, 0xffff};
-    for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
-        keyboard_echo(characters[i]);
-    }
-    KTEST_EXPECT_STREQ(test, log_fixture_text(), " a~\xc2\x80\u00e4\u07ff\u0800\u20ac\xef\xbf\xbf");
-}
-
-KTEST(keyboard, echo_of_control_characters_is_what_they_do)
-{
-    for (uint32_t character = 0; character < ' '; character++) {
-        keyboard_echo(character);
-    }
-    keyboard_echo(0x7f);
-    KTEST_EXPECT_STREQ(test, log_fixture_text(), "\b \b\t\n");
-}
 
 static void inject(uint8_t byte)
 {

@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 
-#include "arch/x86_64/cpu.h"
 #include "drivers/ps2_port.h"
 #include "irq/irq.h"
 #include "sync/irq_state.h"
@@ -305,23 +304,4 @@ bool ps2_keyboard_read(struct ps2_keyboard *keyboard, struct key_input *input_ou
         keyboard->unknown_codes += error == EINVAL;
     }
     return false;
-}
-
-// The ring is looked at with interrupts off, or a key behind the look would be slept over; but only
-// the ring, as the lights take milliseconds.
-static void sleep_until_a_byte_comes(const struct ps2_keyboard *keyboard)
-{
-    irq_state_t state = irq_save();
-    while (byte_ring_free_bytes(&keyboard->ring) == PS2_KEYBOARD_RING_BYTES) {
-        cpu_wait_for_interrupt();
-        cpu_disable_interrupts();
-    }
-    irq_restore(state);
-}
-
-void ps2_keyboard_wait(struct ps2_keyboard *keyboard, struct key_input *input_out)
-{
-    while (!ps2_keyboard_read(keyboard, input_out)) {
-        sleep_until_a_byte_comes(keyboard);
-    }
 }

@@ -79,10 +79,6 @@ static inline uint64_t ps2_keyboard_dropped_bytes(const struct ps2_keyboard *key
 // only where a lock has changed, until the keyboard has its lights: a bounded time.
 bool ps2_keyboard_read(struct ps2_keyboard *keyboard, struct key_input *input_out);
 
-// The same, but sleeps until there is one. Interrupts are as before when it returns; with no lock
-// held. The keyboard is started, or it is for ever.
-void ps2_keyboard_wait(struct ps2_keyboard *keyboard, struct key_input *input_out);
-
 // Lights of KEYMAP_..._LOCK. EIO, ETIMEDOUT: they are as they were.
 enum error ps2_keyboard_set_lights(struct ps2_keyboard *keyboard, uint8_t locks);
 

@@ -529,7 +529,9 @@ static void say_what_is_typed(void)
     struct key_input input = {};
     println("type");
     while (input.event.key != KEY_ESCAPE || input.event.is_pressed) {
-        ps2_keyboard_wait(&keyboard, &input);
+        while (!ps2_keyboard_read(&keyboard, &input)) {
+            cpu_relax();
+        }
         println("key %#x %s, U+%04x", input.event.key,
                 input.event.is_pressed ? "pressed" : "released", input.character);
     }

@@ -26,6 +26,13 @@ struct printer {
     struct key_stream_next next;
 };
 
+static void print_character(uint32_t character)
+{
+    if (character >= ' ' && character <= '~') {
+        print("%c", (char)character);
+    }
+}
+
 static enum coroutine_step print_keys(struct coroutine *coroutine)
 {
     struct printer *self = container_of(coroutine, struct printer, coroutine);
@@ -33,7 +40,7 @@ static enum coroutine_step print_keys(struct coroutine *coroutine)
     do {
         key_stream_next_init(&self->next, &stream);
         AWAIT(self, &self->next.future);
-        keyboard_echo(self->next.input.character);
+        print_character(self->next.input.character);
     } while (self->next.input.event.key != KEY_ESCAPE || self->next.input.event.is_pressed);
     return COROUTINE_RETURNS;
 }

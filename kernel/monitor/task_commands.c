@@ -68,17 +68,27 @@ void command_spawn(size_t argument_count, char *const *arguments)
 
 // --- Their end ----------------------------------------------------------------------------------
 
+static bool cancel_one(struct task *task)
+{
+    if (monitor_has_task(task)) {
+        println("task %lu is the prompt's: it stays", task_id(task));
+        return false;
+    }
+    return task_cancel(task);
+}
+
 static uint64_t cancel(uint64_t first, uint64_t last)
 {
     uint64_t count = 0;
-    struct map_node *node = ordered_map_lower_bound(&monitor_executor()->tasks, first);
-    for (; node != NULL && node->key <= last; node = ordered_map_next(node)) {
-        struct task *task = container_of(node, struct task, node);
-        if (monitor_has_task(task)) {
-            println("task %lu is the prompt's: it stays", node->key);
-        } else {
-            count += task_cancel(task);
-        }
+    struct task *task = executor_find(monitor_executor(), first);
+    while (task != NULL && task_id(task) <= last) {
+        uint64_t next = task_id(task) + 1;
+        count += cancel_one(task);
+        task_put(task);
+        task = executor_find(monitor_executor(), next);
+    }
+    if (task != NULL) {
+        task_put(task);
     }
     return count;
 }

@@ -233,6 +233,6 @@ void executor_close(struct executor *executor)
 
 struct task *executor_find(struct executor *executor, uint64_t id)
 {
-    struct map_node *node = ordered_map_find(&executor->tasks, id);
+    struct map_node *node = ordered_map_lower_bound(&executor->tasks, id);
     return node != NULL ? task_get(container_of(node, struct task, node)) : NULL;
 }

@@ -4,8 +4,8 @@
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
 #include "lib/bits.h"
-#include "task/executor.h"
 #include "task/clock_fixture.h"
+#include "task/executor.h"
 #include "task/test_waker.h"
 
 static struct test_waker waker;
@@ -109,12 +109,14 @@ KTEST(delay, poll_without_need_changes_the_waker_only)
 struct sleeper {
     struct task task;
     struct delay delay;
+    uint64_t ns;
 };
 
 static struct executor executor;
 
 static void spawn(struct sleeper *sleeper, uint64_t ns)
 {
+    sleeper->ns = ns;
     delay_init(&sleeper->delay, ns);
     task_init(&sleeper->task, "sleeper", &sleeper->delay.future);
     executor_spawn(&executor, &sleeper->task);
@@ -131,12 +133,13 @@ KTEST(delay, wakes_tasks_at_their_times)
     spawn(&sleepers[1], 1 * NS_PER_MS);
     spawn(&sleepers[2], 2 * NS_PER_MS);
 
-    task_get(&sleepers[0].task);
-    executor_run_until_ended(&executor, &sleepers[0].task);
-    KTEST_EXPECT_GE(test, clock_monotonic_ns() - start_ns, 3 * NS_PER_MS);
-    KTEST_EXPECT_TRUE(test, task_has_ended(&sleepers[1].task));
-    KTEST_EXPECT_TRUE(test, task_has_ended(&sleepers[2].task));
+    // A machine that stands still between two polls may let the longest be the first of them.
     for (size_t i = 0; i < ARRAY_SIZE(sleepers); i++) {
+        task_get(&sleepers[i].task);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(sleepers); i++) {
+        executor_run_until_ended(&executor, &sleepers[i].task);
+        KTEST_EXPECT_GE(test, clock_monotonic_ns() - start_ns, sleepers[i].ns);
         KTEST_EXPECT_LE(test, sleepers[i].task.poll_count, 2);
     }
 }

@@ -128,7 +128,7 @@ enum ktest_needs {
 // How long a test takes, for `harness/run.py --speed`.
 enum ktest_speed {
     KTEST_SPEED_NORMAL,
-    KTEST_SPEED_SLOW,      // above about 100 ms
+    KTEST_SPEED_SLOW,      // above about 10 ms under TCG, or 10 million instructions
     KTEST_SPEED_VERY_SLOW, // seconds
 };
 

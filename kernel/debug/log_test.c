@@ -158,7 +158,7 @@ KTEST(println, simple)
     KTEST_EXPECT_EQ(test, row[5].character, 'p');
 }
 
-KTEST_ATTR(println, many, .needs = KTEST_NEEDS_VGA, .proves = "4.7.2");
+KTEST_ATTR(println, many, .needs = KTEST_NEEDS_VGA, .proves = "4.7.2", .speed = KTEST_SPEED_SLOW);
 KTEST(println, many)
 {
     const volatile struct text_cell *row = video_row(VGA_ROWS - 2);

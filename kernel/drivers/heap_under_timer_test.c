@@ -16,7 +16,8 @@ static void tick(struct timer *timer)
     timer_add(timer, clock_monotonic_ns() + NS_PER_MS);
 }
 
-KTEST_ATTR(heap_under_timer, agrees_with_every_design, .timeout_ms = 120000, .proves = "11.1");
+KTEST_ATTR(heap_under_timer, agrees_with_every_design, .timeout_ms = 120000, .proves = "11.1",
+           .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap_under_timer, agrees_with_every_design, test_allocators, test_allocator_describe)
 {
     struct timer timer = {.function = tick};

@@ -443,7 +443,7 @@ KTEST_PARAM(scancode, overrun_is_reported_and_begins_anew, interrupted_sequences
 }
 
 // Whatever comes, an event is a key that there is; and then at most one code is lost.
-KTEST_ATTR(scancode, random_bytes_do_no_harm, .proves = "7.6.3");
+KTEST_ATTR(scancode, random_bytes_do_no_harm, .proves = "7.6.3", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(scancode, random_bytes_do_no_harm, sets, describe_set)
 {
     static const uint8_t likely[] = {0xe0, 0xe1, 0xf0, 0x1d, 0x9d, 0x14, 0x45, 0x77};

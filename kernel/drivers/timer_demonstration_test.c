@@ -97,7 +97,8 @@ static void wait_for_dots(uint64_t count)
     }
 }
 
-KTEST_ATTR(timer_demonstration, prints_a_dot_for_each_tick, .proves = "7.3.1");
+KTEST_ATTR(timer_demonstration, prints_a_dot_for_each_tick, .proves = "7.3.1",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(timer_demonstration, prints_a_dot_for_each_tick)
 {
     struct timer timer = {.function = print_dot};
@@ -172,7 +173,8 @@ KTEST(timer_demonstration, both_print_and_both_go_on)
 }
 
 // Each line comes in one piece, whatever the handler prints meanwhile.
-KTEST_ATTR(timer_demonstration, thousand_lines_under_a_timer_of_1_khz, .proves = "7.4.3 7.4.4");
+KTEST_ATTR(timer_demonstration, thousand_lines_under_a_timer_of_1_khz, .proves = "7.4.3 7.4.4",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(timer_demonstration, thousand_lines_under_a_timer_of_1_khz)
 {
     struct timer timer = {.function = print_dot};

@@ -189,7 +189,7 @@ static bool is_like(const struct model *model)
     return node == NULL && from_last == NULL && list_is_empty(&list) == (model->count == 0);
 }
 
-KTEST_ATTR(list, agrees_with_a_model, .proves = "10.6.2");
+KTEST_ATTR(list, agrees_with_a_model, .proves = "10.6.2", .speed = KTEST_SPEED_SLOW);
 KTEST(list, agrees_with_a_model)
 {
     static struct model model;

@@ -164,7 +164,7 @@ static void look(struct ktest *test, size_t key, const bool *is_in)
     }
 }
 
-KTEST_ATTR(ordered_map, agrees_with_a_model, .proves = "10.6.4");
+KTEST_ATTR(ordered_map, agrees_with_a_model, .proves = "10.6.4", .speed = KTEST_SPEED_SLOW);
 KTEST(ordered_map, agrees_with_a_model)
 {
     static bool is_in[NODES];

@@ -157,7 +157,7 @@ static void step(struct test_random *random, uint64_t add_of_8, bool *is_in)
     }
 }
 
-KTEST_ATTR(priority_queue, agrees_with_a_model, .proves = "10.6.5");
+KTEST_ATTR(priority_queue, agrees_with_a_model, .proves = "10.6.5", .speed = KTEST_SPEED_SLOW);
 KTEST(priority_queue, agrees_with_a_model)
 {
     static bool is_in[JOBS];

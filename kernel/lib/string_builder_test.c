@@ -75,7 +75,7 @@ KTEST(string_builder, text_beyond_memory_is_refused)
 }
 
 // The model: a buffer in which all has room.
-KTEST_ATTR(string_builder, agrees_with_a_model, .proves = "10.6.6");
+KTEST_ATTR(string_builder, agrees_with_a_model, .proves = "10.6.6", .speed = KTEST_SPEED_SLOW);
 KTEST(string_builder, agrees_with_a_model)
 {
     static char text[4096];

@@ -489,6 +489,7 @@ struct size {
 
 static const struct size sizes[] = {{25, 80}, {1, 1}, {1, 7}, {2, 3}, {5, 20}};
 
+KTEST_ATTR(text_screen, shows_what_a_simpler_one_would, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(text_screen, shows_what_a_simpler_one_would, sizes, NULL)
 {
     struct test_random random = {42};

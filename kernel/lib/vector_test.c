@@ -142,7 +142,7 @@ KTEST(vector, write_beyond_its_memory_is_noticed)
 
 #define MODEL_MAX 2000
 
-KTEST_ATTR(vector, agrees_with_a_model, .proves = "10.6.1");
+KTEST_ATTR(vector, agrees_with_a_model, .proves = "10.6.1", .speed = KTEST_SPEED_SLOW);
 KTEST(vector, agrees_with_a_model)
 {
     static uint64_t model[MODEL_MAX];

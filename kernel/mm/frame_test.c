@@ -89,7 +89,7 @@ static void give_all(const struct seen *seen)
 }
 
 // Every one exactly once, none that is not usable, and then there is an error.
-KTEST_ATTR(frame, each_usable_frame_comes_once, .proves = "9.4.1 9.4.2");
+KTEST_ATTR(frame, each_usable_frame_comes_once, .proves = "9.4.1 9.4.2", .speed = KTEST_SPEED_SLOW);
 KTEST(frame, each_usable_frame_comes_once)
 {
     struct seen seen = seen_create(test);

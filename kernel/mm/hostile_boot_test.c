@@ -193,7 +193,8 @@ static void expect_sound_information(struct ktest *test)
     }
 }
 
-KTEST_ATTR(hostile_boot, broken_information_makes_a_sound_map_or_none, .proves = "9.1.5");
+KTEST_ATTR(hostile_boot, broken_information_makes_a_sound_map_or_none, .proves = "9.1.5",
+           .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(hostile_boot, broken_information_makes_a_sound_map_or_none, loaders, describe)
 {
     struct test_random random = {3};
@@ -218,6 +219,7 @@ KTEST_PARAM(hostile_boot, broken_information_makes_a_sound_map_or_none, loaders,
 }
 
 // Nothing of it is information, but for the number that PVH is known by.
+KTEST_ATTR(hostile_boot, noise_makes_no_trouble, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(hostile_boot, noise_makes_no_trouble, loaders, describe)
 {
     struct test_random random = {4};

@@ -557,6 +557,7 @@ static void expect_model(struct ktest *test)
     expect_shown(test, expected, 2 + model.cursor - editor.first);
 }
 
+KTEST_ATTR(line_editor, any_keys_edit_as_in_a_model, .speed = KTEST_SPEED_SLOW);
 KTEST(line_editor, any_keys_edit_as_in_a_model)
 {
     struct test_random random = {42};

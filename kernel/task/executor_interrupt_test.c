@@ -73,7 +73,8 @@ static void wake_soon(struct test_task *self)
 }
 
 // Each wake comes at another moment of poll, look and halt. One that is lost hangs.
-KTEST_ATTR(executor_interrupt, none_of_a_thousand_wakes_is_lost, .proves = "12.4.8");
+KTEST_ATTR(executor_interrupt, none_of_a_thousand_wakes_is_lost, .proves = "12.4.8",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(executor_interrupt, none_of_a_thousand_wakes_is_lost)
 {
     test_task_init(&task, "task", 1000);

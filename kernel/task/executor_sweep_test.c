@@ -269,7 +269,8 @@ static const struct interrupt_scenario scenarios[] = {
     {let_second_wait_for_a_spawn, run_until_second_has_ended, spawn_second, second_was_polled_once},
 };
 
-KTEST_ATTR(executor_sweep, no_wake_is_lost_or_doubled, .proves = "12.4.9");
+KTEST_ATTR(executor_sweep, no_wake_is_lost_or_doubled, .proves = "12.4.9",
+           .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(executor_sweep, no_wake_is_lost_or_doubled, scenarios, NULL)
 {
     interrupt_sweep_expect_sound(test, param);
@@ -339,7 +340,7 @@ static const struct interrupt_scenario wrong_scenarios[] = {
     {spawn_first, halt_later, tell_first, first_has_ended},
 };
 
-KTEST_ATTR(executor_sweep, wrong_ways_lose_wakes, .proves = "12.4.9");
+KTEST_ATTR(executor_sweep, wrong_ways_lose_wakes, .proves = "12.4.9", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(executor_sweep, wrong_ways_lose_wakes, wrong_scenarios, NULL)
 {
     struct interrupt_sweep sweep = interrupt_sweep(param);

@@ -404,7 +404,8 @@ KTEST(executor, runs_futures_of_any_kind)
 
 // --- Many ---------------------------------------------------------------------------------------
 
-KTEST_ATTR(executor, polls_those_of_ten_thousand_that_are_woken, .proves = "12.4.2 12.4.4");
+KTEST_ATTR(executor, polls_those_of_ten_thousand_that_are_woken, .proves = "12.4.2 12.4.4",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(executor, polls_those_of_ten_thousand_that_are_woken)
 {
     struct test_random random = {12};

@@ -200,7 +200,7 @@ static void step_semaphore(struct ktest *test)
     }
 }
 
-KTEST_ATTR(sync_model, semaphore_agrees, .proves = "12.5.6.2");
+KTEST_ATTR(sync_model, semaphore_agrees, .proves = "12.5.6.2", .speed = KTEST_SPEED_SLOW);
 KTEST(sync_model, semaphore_agrees)
 {
     const unsigned round_count = ROUNDS * test_scale();
@@ -356,7 +356,7 @@ static void drain(struct ktest *test)
     try_receive(test);
 }
 
-KTEST_ATTR(sync_model, channel_agrees, .proves = "12.5.6.2");
+KTEST_ATTR(sync_model, channel_agrees, .proves = "12.5.6.2", .speed = KTEST_SPEED_SLOW);
 KTEST(sync_model, channel_agrees)
 {
     const unsigned round_count = ROUNDS * test_scale();

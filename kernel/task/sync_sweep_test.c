@@ -414,6 +414,7 @@ static const struct interrupt_scenario scenarios[] = {
     {let_sleep, drop_delay, end_delay, nothing_is_left},
 };
 
+KTEST_ATTR(sync_sweep, nothing_is_lost_or_doubled, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(sync_sweep, nothing_is_lost_or_doubled, scenarios, NULL)
 {
     test_clock_use(test);

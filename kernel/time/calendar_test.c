@@ -34,7 +34,8 @@ KTEST(calendar, knows_dates_that_others_have_written_down)
 }
 
 // Month by month, as a calendar on the wall has it.
-KTEST_ATTR(calendar, counts_all_days_from_1970_to_2099, .proves = "7.9.1");
+KTEST_ATTR(calendar, counts_all_days_from_1970_to_2099, .proves = "7.9.1",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(calendar, counts_all_days_from_1970_to_2099)
 {
     static const uint8_t days_of[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -67,6 +68,7 @@ KTEST(calendar, any_second_goes_there_and_back)
     }
 }
 
+KTEST_ATTR(calendar, what_is_no_date_is_refused, .speed = KTEST_SPEED_SLOW);
 KTEST(calendar, what_is_no_date_is_refused)
 {
     static const struct date_time wrong[] = {

@@ -101,7 +101,7 @@ static void step(struct test_random *random, uint64_t add_of_8, bool *is_in)
     }
 }
 
-KTEST_ATTR(timer_queue, agrees_with_a_model, .proves = "7.8.1");
+KTEST_ATTR(timer_queue, agrees_with_a_model, .proves = "7.8.1", .speed = KTEST_SPEED_SLOW);
 KTEST(timer_queue, agrees_with_a_model)
 {
     static bool is_in[TIMERS];

@@ -433,7 +433,7 @@ static bool go_on(uint64_t ns)
     return true;
 }
 
-KTEST_ATTR(timer, agrees_with_a_model, .proves = "7.8.1");
+KTEST_ATTR(timer, agrees_with_a_model, .proves = "7.8.1", .speed = KTEST_SPEED_SLOW);
 KTEST(timer, agrees_with_a_model)
 {
     struct test_random random = {42};

@@ -107,7 +107,7 @@ KTEST(heap_buddy, merging_undoes_splitting)
     }
 }
 
-KTEST_ATTR(heap_buddy, merging_undoes_any_sequence, .proves = "11.15.2");
+KTEST_ATTR(heap_buddy, merging_undoes_any_sequence, .proves = "11.15.2", .speed = KTEST_SPEED_SLOW);
 KTEST(heap_buddy, merging_undoes_any_sequence)
 {
     enum { SLOT_COUNT = 64 };
@@ -266,6 +266,7 @@ KTEST(heap_buddy, block_shrinks_by_its_upper_halves)
 
 // --- Our own bugs -------------------------------------------------------------------------------
 
+KTEST_ATTR(heap_buddy, freeing_what_is_not_in_use_panics, .speed = KTEST_SPEED_SLOW);
 KTEST(heap_buddy, freeing_what_is_not_in_use_panics)
 {
     uint8_t *block = take(4 * SMALLEST_BYTES, 1);

@@ -78,7 +78,8 @@ KTEST(heap_bump, last_block_is_taken_back_with_its_padding)
     KTEST_EXPECT_EQ(test, statistics().used_bytes, 0);
 }
 
-KTEST_ATTR(heap_bump, what_lives_long_is_in_nobodys_way_at_the_back, .proves = "11.5");
+KTEST_ATTR(heap_bump, what_lives_long_is_in_nobodys_way_at_the_back, .proves = "11.5",
+           .speed = KTEST_SPEED_SLOW);
 KTEST(heap_bump, what_lives_long_is_in_nobodys_way_at_the_back)
 {
     bump_allocator_init(&bump, test_heap, sizeof(test_heap), BUMP_WHEN_ALL_IS_FREE);

@@ -7,7 +7,8 @@
 #include "ktest.h"
 #include "mm/heap/allocators_fixture.h"
 
-KTEST_ATTR(heap, churn_fails_nothing_and_leaves_one_piece, .proves = "11.8 11.14");
+KTEST_ATTR(heap, churn_fails_nothing_and_leaves_one_piece, .proves = "11.8 11.14",
+           .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap, churn_fails_nothing_and_leaves_one_piece, test_allocators,
             test_allocator_describe)
 {

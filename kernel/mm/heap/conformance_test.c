@@ -122,7 +122,7 @@ static unsigned allocate_and_free_many(void)
     return count;
 }
 
-KTEST_ATTR(heap, many_boxes, .proves = "10.10");
+KTEST_ATTR(heap, many_boxes, .proves = "10.10", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap, many_boxes, test_allocators, test_allocator_describe)
 {
     make(param);
@@ -131,7 +131,8 @@ KTEST_PARAM(heap, many_boxes, test_allocators, test_allocator_describe)
 }
 
 // One block that lives on: bump, as the post has it, runs out of memory.
-KTEST_ATTR(heap, many_boxes_beside_a_long_lived_one, .proves = "11.7 11.13");
+KTEST_ATTR(heap, many_boxes_beside_a_long_lived_one, .proves = "11.7 11.13",
+           .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap, many_boxes_beside_a_long_lived_one, test_allocators, test_allocator_describe)
 {
     make(param);
@@ -179,6 +180,7 @@ KTEST_PARAM(heap, sizes_that_cannot_be_are_null, test_allocators, test_allocator
     test_allocator_expect_like_new(test, allocator, &first);
 }
 
+KTEST_ATTR(heap, alignments_are_powers_of_two, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap, alignments_are_powers_of_two, test_allocators, test_allocator_describe)
 {
     make(param);
@@ -239,6 +241,7 @@ static void expect_resize(struct ktest *test, uint8_t *block, size_t from, size_
     test_allocator_expect_sound(test, allocator);
 }
 
+KTEST_ATTR(heap, blocks_are_resized_in_place_or_left, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap, blocks_are_resized_in_place_or_left, test_allocators, test_allocator_describe)
 {
     make(param);

@@ -157,7 +157,7 @@ static void free_all(void)
 }
 
 // Every so many operations are counted: steps take long.
-KTEST_ATTR(heap_cost, churn_is_cheap, .proves = "11.10");
+KTEST_ATTR(heap_cost, churn_is_cheap, .proves = "11.10", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap_cost, churn_is_cheap, test_allocators, test_allocator_describe)
 {
     unsigned limit = limits[param - test_allocators].churn;

@@ -94,7 +94,7 @@ KTEST(heap, what_is_too_much_is_none)
     KTEST_EXPECT_EQ(test, heap_window_end().value, end);
 }
 
-KTEST_ATTR(heap, resized_block_keeps_what_fits, .proves = "10.1 10.9");
+KTEST_ATTR(heap, resized_block_keeps_what_fits, .proves = "10.1 10.9", .speed = KTEST_SPEED_SLOW);
 KTEST(heap, resized_block_keeps_what_fits)
 {
     uint32_t total = strcmp(heap_design(), "bump") != 0 ? 1000 : 200; // that takes no memory back
@@ -118,7 +118,7 @@ KTEST(heap, resized_block_keeps_what_fits)
 }
 
 // As many as the heap of the post has bytes.
-KTEST_ATTR(heap, memory_is_used_again, .proves = "10.8 10.10");
+KTEST_ATTR(heap, memory_is_used_again, .proves = "10.8 10.10", .speed = KTEST_SPEED_SLOW);
 KTEST(heap, memory_is_used_again)
 {
     uint64_t end = heap_window_end().value;

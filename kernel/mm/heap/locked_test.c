@@ -114,7 +114,7 @@ KTEST(heap_locked, every_call_is_made_with_the_lock_held)
 
 // --- Real ones ----------------------------------------------------------------------------------
 
-KTEST_ATTR(heap_locked, lock_goes_around_every_design, .proves = "11.1");
+KTEST_ATTR(heap_locked, lock_goes_around_every_design, .proves = "11.1", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap_locked, lock_goes_around_every_design, test_allocators, test_allocator_describe)
 {
     locked_allocator_init(&locked, test_allocator_make(param), "test heap");

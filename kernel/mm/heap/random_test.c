@@ -148,7 +148,7 @@ void test_allocator_agrees_with_model(struct ktest *test,
     test_allocator_expect_like_new(test, allocator, &first);
 }
 
-KTEST_ATTR(heap_model, agrees_with_every_design, .proves = "10.5 11.1");
+KTEST_ATTR(heap_model, agrees_with_every_design, .proves = "10.5 11.1", .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap_model, agrees_with_every_design, test_allocators, test_allocator_describe)
 {
     test_allocator_agrees_with_model(test, param);

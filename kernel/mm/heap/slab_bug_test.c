@@ -26,6 +26,7 @@ static void init(struct ktest *test)
 
 KTEST_SUITE(heap_slab_bug, .init = init);
 
+KTEST_ATTR(heap_slab_bug, freeing_what_is_not_in_use_panics, .speed = KTEST_SPEED_SLOW);
 KTEST(heap_slab_bug, freeing_what_is_not_in_use_panics)
 {
     uint8_t *object = slab_cache_allocate(&cache);
@@ -57,6 +58,7 @@ KTEST(heap_slab_bug, destroying_a_cache_in_use_panics)
                        slab_cache_destroy(&cache));
 }
 
+KTEST_ATTR(heap_slab_bug, freeing_what_is_not_of_the_heap_panics, .speed = KTEST_SPEED_SLOW);
 KTEST(heap_slab_bug, freeing_what_is_not_of_the_heap_panics)
 {
     struct allocator *allocator = &heap.base;

@@ -129,6 +129,7 @@ KTEST_PARAM(heap_slab, objects_of_a_slab_are_apart, types, describe_type)
     KTEST_EXPECT_EQ(test, parent_block_count(), 0);
 }
 
+KTEST_ATTR(heap_slab, any_order_leaves_nothing_behind, .speed = KTEST_SPEED_SLOW);
 KTEST_PARAM(heap_slab, any_order_leaves_nothing_behind, types, describe_type)
 {
     enum { SLOT_COUNT = 48 };

@@ -158,8 +158,8 @@ class Machine:
             *([] if self.reboots else ["-no-reboot"]),
             *self._model(have), "-cpu", self.cpu, "-m", self.memory, "-accel", self.accel,
             *self._payload(),
-            "-chardev", f"stdio,id={CONSOLE},signal=off",
-            "-chardev", f"pipe,id={PROTOCOL},path={_escape(folder / PROTOCOL)}",
+            *(word for port in (CONSOLE, PROTOCOL)
+              for word in ("-chardev", f"pipe,id={port},path={_escape(folder / port)}")),
             "-chardev", f"socket,id={MONITOR},path={_escape(folder / MONITOR)}",
             "-mon", f"chardev={MONITOR},mode=control",
             *self._serial_ports(),

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """QEMU as a context manager, and the one loop over its channels.
 
-pexpect owns the process and, through its pty, COM1. QMP is a socket, COM2 a pair of pipes; both
+pexpect owns the process and its terminal. QMP is a socket, each serial port a pair of pipes; they
 are there before QEMU is, so that no byte is lost. A pidfd tells of the end. Nothing here sleeps or
 polls, and nothing outlives the harness: QEMU asks to be killed when the thread that made it ends.
 
 Why pipes: QEMU writes each byte by itself, and 278 such writes fill a socket, for each is charged
-with a buffer of its own. On a busy machine the guest then waits longer than it may and drops bytes;
-with both cores taken, 27 of 40 runs lost some. A pipe takes a million.
+with a buffer of its own; a terminal takes 4,096 bytes. On a busy machine the guest then waits
+longer than it may and drops bytes; with both cores taken, 27 of 40 runs lost some. A pipe takes a
+million, so that the guest never waits, and its time does not depend on who reads.
 """
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Protocol, Sequence, Union
+from typing import (Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Protocol,
+                    Sequence, Union)
 
 import pexpect
 
-from .machine import MONITOR, PROTOCOL, QEMU_LOG, TRIPLE_FAULT
+from .machine import CONSOLE, MONITOR, PROTOCOL, QEMU_LOG, TRIPLE_FAULT
 from .model import Refusal
 from .program import die_with_parent, why_not_run
 from .sieve import Sieve
@@ -106,6 +108,16 @@ def undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
 
 
+class Pipes(NamedTuple):
+    """Of a serial port; -1 as long as there is none."""
+
+    from_guest: int
+    to_guest: int
+
+
+NO_PIPES = Pipes(-1, -1)
+
+
 class Channels(Protocol):
     """What is known of a machine while it runs, and what can be done to it."""
 
@@ -142,7 +154,8 @@ class Qemu:
         self._monitor: Optional[socket.socket] = None
         self._monitor_partial = b""
         self._monitor_bytes = 0
-        self._from_guest = self._to_guest = self._pidfd = -1
+        self._console = self._protocol = NO_PIPES
+        self._pidfd = -1
         self._child: Any = None  # pexpect has no types
         self._requests = 0
         self._held: List[Happening] = []  # what came while ask() waited for its answer
@@ -167,7 +180,7 @@ class Qemu:
         self._listener.close()
         if self._monitor is not None:
             self._monitor.close()
-        for each in (self._from_guest, self._to_guest, self._pidfd):
+        for each in (*self._console, *self._protocol, self._pidfd):
             if each >= 0:
                 os.close(each)
 
@@ -177,14 +190,19 @@ class Qemu:
         self._listener.bind(str(self.folder / MONITOR))
         self._listener.listen(1)
         self._watch(self._listener, self._accept_monitor)
-        # Opened for both ways, a pipe neither waits for its other end nor tells of its end.
-        self._from_guest = self._open_pipe(f"{PROTOCOL}.out")
-        self._to_guest = self._open_pipe(f"{PROTOCOL}.in")
+        self._console = self._open_pipes(CONSOLE)
+        self._protocol = self._open_pipes(PROTOCOL)
+        self._watch(self._console.from_guest, self._read_console)
+        self._watch(self._protocol.from_guest, self._read_protocol)
+
+    def _open_pipes(self, port: str) -> Pipes:
+        pipes = Pipes(*(self._open_pipe(f"{port}.{way}") for way in ("out", "in")))
         with contextlib.suppress(OSError):  # a user may have only so many
-            fcntl.fcntl(self._from_guest, F_SETPIPE_SZ, PIPE_BYTES)
-        self._watch(self._from_guest, self._read_protocol)
+            fcntl.fcntl(pipes.from_guest, F_SETPIPE_SZ, PIPE_BYTES)
+        return pipes
 
     def _open_pipe(self, name: str) -> int:
+        """Opened for both ways, a pipe neither waits for its other end nor tells of its end."""
         os.mkfifo(self.folder / name, 0o600)
         return os.open(self.folder / name, os.O_RDWR | os.O_NONBLOCK)
 
@@ -213,7 +231,7 @@ class Qemu:
         self._child.delayafterclose = self._child.ptyproc.delayafterclose = 0
         self._child.delayafterterminate = self._child.ptyproc.delayafterterminate = 0
         self._pidfd = os.pidfd_open(self._child.pid)
-        self._watch(self._child.child_fd, self._read_console)
+        self._watch(self._child.child_fd, self._read_terminal)
         self._watch(self._pidfd, self._read_exit)
 
     def _watch(self, source: Any, read: Callable[[], List[Happening]]) -> None:
@@ -252,6 +270,10 @@ class Qemu:
                 return happenings
 
     def _read_console(self) -> List[Happening]:
+        return [ConsoleData(os.read(self._console.from_guest, CHUNK_BYTES))]
+
+    def _read_terminal(self) -> List[Happening]:
+        """What QEMU itself prints stands among what the kernel does."""
         try:
             return [ConsoleData(self._child.read_nonblocking(CHUNK_BYTES, 0))]
         except pexpect.TIMEOUT:
@@ -261,7 +283,7 @@ class Qemu:
             return []
 
     def _read_protocol(self) -> List[Happening]:
-        data = os.read(self._from_guest, CHUNK_BYTES)
+        data = os.read(self._protocol.from_guest, CHUNK_BYTES)
         if self._sieve is None:
             return [ProtocolData(data)]
         noise, words = self._sieve.sift(data)
@@ -309,19 +331,16 @@ class Qemu:
     def order(self, text: str) -> bool:
         """A line to the kernel on COM2; whether there was room for it."""
         try:
-            return os.write(self._to_guest, f"{text}\n".encode()) > 0
+            return os.write(self._protocol.to_guest, f"{text}\n".encode()) > 0
         except BlockingIOError:
             return False
 
     def send(self, data: bytes) -> int:
         """To the kernel on COM1; how many of the bytes there was room for."""
-        os.set_blocking(self._child.child_fd, False)
         try:
-            return os.write(self._child.child_fd, data)
-        except OSError:  # it is full, or its other end is gone
+            return os.write(self._console.to_guest, data)
+        except BlockingIOError:
             return 0
-        finally:
-            os.set_blocking(self._child.child_fd, True)
 
     def request(self, execute: str, arguments: Mapping[str, object]) -> int:
         """Sends a QMP command and returns its id, or 0 if nobody listens."""

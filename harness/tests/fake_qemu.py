@@ -177,8 +177,8 @@ class Play:
         monitor = self.monitor() if self.has_monitor else None
         if self.has_kvm is not None and monitor is not None:
             self._tell_of_kvm(monitor)
-        sys.stdout.buffer.write(self.console)
-        sys.stdout.buffer.flush()
+        with open(self.path("com1") + ".out", "wb") as pipe:
+            pipe.write(self.console)
         self.say(self.told())
         self.write_log()
         if self.messages and monitor is not None:

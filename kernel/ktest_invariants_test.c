@@ -24,6 +24,8 @@
 #include "sync/spinlock.h"
 #include "time/timer.h"
 
+TESTS_BYPASS_GUARDS
+
 static char difference[KTEST_TEXT_MAX];
 
 static const struct ktest_invariant *find(const char *name)

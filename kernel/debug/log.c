@@ -10,8 +10,7 @@
 
 static struct spinlock log_lock = SPINLOCK("log", LOCK_RANK_LOG);
 
-// guarded by log_lock; a panic reads it without
-static const struct writer *consoles[LOG_CONSOLES_MAX] = {
+static const struct writer *consoles[LOG_CONSOLES_MAX] GUARDED_BY(log_lock) = {
     &early_serial_writer,
     &early_screen_writer,
 };
@@ -24,7 +23,8 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "debug",
 };
 
-static void write_all(void *context, const char *bytes, size_t size_bytes)
+// A panic comes here by all_consoles, without the lock.
+static void write_all(void *context, const char *bytes, size_t size_bytes) REQUIRES(log_lock)
 {
     (void)context;
     for (size_t i = 0; i < LOG_CONSOLES_MAX; i++) {

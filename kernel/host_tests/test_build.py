@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, Set
+from typing import Dict, List, Set, Tuple
 
 import pytest
 from judge.elf import Image
@@ -195,6 +195,67 @@ COMPLAINTS = {
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_mistakes_do_not_compile(build: Path, mistake: str) -> None:
     assert re.search(COMPLAINTS[mistake], compiles(build, REFUSED[mistake] + "\n"))
+
+
+# What clang has to say of each, as the body of a function behind GUARDED.
+BYPASSED: Dict[str, Tuple[str, str]] = {
+    "a variable that is used without its lock":
+        ("    number++;", "requires holding spinlock 'lock'"),
+    "a variable that is used with another lock":
+        ("    irq_state_t state = spinlock_lock(&other);\n    number++;\n"
+         "    spinlock_unlock(&other, state);", "requires holding spinlock 'lock'"),
+    "a lock that is not given back":
+        ("    (void)spinlock_lock(&lock);\n    number++;", "still held at the end of function"),
+    "a lock that is given back on one way only":
+        ("    irq_state_t state = spinlock_lock(&lock);\n    if (number == 0) {\n        return;\n"
+         "    }\n    spinlock_unlock(&lock, state);", "not held on every path"),
+    "a lock that is taken twice":
+        ("    irq_state_t state = spinlock_lock(&lock);\n    (void)spinlock_lock(&lock);\n"
+         "    spinlock_unlock(&lock, state);", "already held"),
+    "a lock that was perhaps not had":
+        ("    irq_state_t state;\n    (void)spinlock_try_lock(&lock, &state);\n    number++;",
+         "requires holding spinlock 'lock'"),
+    "a function whose caller has to hold the lock":
+        ("    change_locked();", "requires holding spinlock 'lock'"),
+    "a variable of handlers with interrupts on":
+        ("    shared++;", "requires holding state 'interrupts_off'"),
+    "interrupts that stay off":
+        ("    (void)irq_save();\n    shared++;", "still held at the end of function"),
+}
+GUARDED = """#include "sync/spinlock.h"
+static struct spinlock lock = SPINLOCK("lock", LOCK_RANK_TEST);
+static struct spinlock other = SPINLOCK("other", LOCK_RANK_TEST);
+static unsigned number GUARDED_BY(lock);
+static unsigned shared GUARDED_BY(interrupts_off);
+static void change_locked(void) REQUIRES(lock)
+{
+    number++;
+}
+void right(void);
+void right(void)
+{
+    irq_state_t state = spinlock_lock(&lock);
+    change_locked();
+    spinlock_unlock(&lock, state);
+    state = irq_save();
+    shared++;
+    irq_restore(state);
+    if (spinlock_try_lock(&other, &state)) {
+        spinlock_unlock(&other, state);
+    }
+}
+void g(void);
+"""
+
+
+@pytest.mark.parametrize("mistake", BYPASSED)
+def test_bypassed_guards_do_not_compile(build: Path, mistake: str) -> None:
+    if "clang" not in kernel_compiler(build)[0]:
+        pytest.skip("only clang analyses who holds which lock")
+    body, complaint = BYPASSED[mistake]
+    said = compiles(build, f"{GUARDED}void g(void)\n{{\n{body}\n}}\n")
+    assert complaint in said
+    assert said.count("error:") == 1, "one mistake, one complaint"
 
 
 def compiles(build: Path, source: str, *arguments: str) -> str:

@@ -14,8 +14,9 @@
 #define MEMORY_FLAGS (PTE_WRITABLE | PTE_NO_EXECUTE)
 
 static struct spinlock lock = SPINLOCK("kernel address space", LOCK_RANK_KERNEL_SPACE);
-struct address_space kernel_space; // guarded by lock
-static uint64_t page_count;        // guarded by lock
+struct address_space kernel_space;
+static struct address_space *const space GUARDED_BY(lock) = &kernel_space;
+static uint64_t page_count GUARDED_BY(lock);
 
 static enum error prepare_windows(void)
 {
@@ -49,7 +50,7 @@ enum error kernel_space_init(const struct frame_source *frames)
 enum error kernel_map(virt_addr_t page, phys_addr_t frame, uint64_t size_bytes, uint64_t flags)
 {
     irq_state_t state = spinlock_lock(&lock);
-    enum error error = tlb_flush_now(page_map_range(&kernel_space, page, frame, size_bytes, flags));
+    enum error error = tlb_flush_now(page_map_range(space, page, frame, size_bytes, flags));
     page_count += error == OK ? size_bytes / PAGE_SIZE : 0;
     spinlock_unlock(&lock, state);
     return error;
@@ -58,7 +59,7 @@ enum error kernel_map(virt_addr_t page, phys_addr_t frame, uint64_t size_bytes, 
 enum error kernel_unmap(virt_addr_t page, uint64_t size_bytes)
 {
     irq_state_t state = spinlock_lock(&lock);
-    enum error error = tlb_flush_now(page_unmap_range(&kernel_space, page, size_bytes));
+    enum error error = tlb_flush_now(page_unmap_range(space, page, size_bytes));
     page_count -= error == OK ? size_bytes / PAGE_SIZE : 0;
     spinlock_unlock(&lock, state);
     return error;
@@ -67,7 +68,7 @@ enum error kernel_unmap(virt_addr_t page, uint64_t size_bytes)
 enum error kernel_translate(virt_addr_t address, struct page_mapping *mapping_out)
 {
     irq_state_t state = spinlock_lock(&lock);
-    enum error error = page_translate(&kernel_space, address, mapping_out);
+    enum error error = page_translate(space, address, mapping_out);
     spinlock_unlock(&lock, state);
     return error;
 }
@@ -75,7 +76,7 @@ enum error kernel_translate(virt_addr_t address, struct page_mapping *mapping_ou
 enum error kernel_find_page(virt_addr_t *address, struct page_mapping *mapping_out)
 {
     irq_state_t state = spinlock_lock(&lock);
-    enum error error = page_find(&kernel_space, address, mapping_out);
+    enum error error = page_find(space, address, mapping_out);
     spinlock_unlock(&lock, state);
     return error;
 }
@@ -122,7 +123,8 @@ void kernel_unmap_memory(virt_addr_t page, uint64_t size_bytes)
     }
 }
 
-uint64_t kernel_space_page_count(void)
+// For test runners, which are alone.
+uint64_t kernel_space_page_count(void) NO_THREAD_SAFETY_ANALYSIS
 {
     return page_count;
 }
@@ -130,13 +132,13 @@ uint64_t kernel_space_page_count(void)
 void kernel_space_dump(void)
 {
     irq_state_t state = spinlock_lock(&lock);
-    page_table_dump(&kernel_space, &log_text_writer);
+    page_table_dump(space, &log_text_writer);
     spinlock_unlock(&lock, state);
 }
 
 void kernel_walk_dump(virt_addr_t address)
 {
     irq_state_t state = spinlock_lock(&lock);
-    page_walk_dump(&kernel_space, address, &log_text_writer);
+    page_walk_dump(space, address, &log_text_writer);
     spinlock_unlock(&lock, state);
 }

@@ -14,10 +14,10 @@
 #define WORD_COUNT (STACK_SLOT_COUNT / 64)
 
 static struct spinlock lock = SPINLOCK("kernel stacks", LOCK_RANK_WINDOW);
-static unsigned next_slot; // guarded by lock: where the search begins
+static unsigned next_slot GUARDED_BY(lock); // where the search begins
 
 // The bits are read without the lock, when a fault is described.
-static void set_slot(unsigned slot, bool is_used)
+static void set_slot_locked(unsigned slot, bool is_used) REQUIRES(lock)
 {
     uint64_t *word = &kernel_stack_slots[slot / 64];
     uint64_t bit = BIT(slot % 64);
@@ -25,7 +25,7 @@ static void set_slot(unsigned slot, bool is_used)
 }
 
 // The first free slot from next_slot on, all around; ENOSPC if there is none.
-static enum error find_slot_locked(unsigned *slot_out)
+static enum error find_slot_locked(unsigned *slot_out) REQUIRES(lock)
 {
     unsigned word = next_slot / 64;
     uint64_t free = ~kernel_stack_slots[word] & GENMASK(63, next_slot % 64);
@@ -50,7 +50,7 @@ static enum error take_slot(unsigned *slot_out)
     irq_state_t state = spinlock_lock(&lock);
     enum error error = find_slot_locked(slot_out);
     if (error == OK) {
-        set_slot(*slot_out, true);
+        set_slot_locked(*slot_out, true);
         next_slot = (*slot_out + 1) % STACK_SLOT_COUNT;
     }
     spinlock_unlock(&lock, state);
@@ -60,7 +60,7 @@ static enum error take_slot(unsigned *slot_out)
 static void put_slot(unsigned slot)
 {
     irq_state_t state = spinlock_lock(&lock);
-    set_slot(slot, false);
+    set_slot_locked(slot, false);
     spinlock_unlock(&lock, state);
 }
 

@@ -52,8 +52,9 @@ static uint64_t alignment_for(uint64_t size_bytes)
 }
 
 // The first place with so many bytes and a page behind them, where `start` can be mapped by large
-// pages. The caller holds the lock.
+// pages.
 static enum error find_room_locked(phys_addr_t start, uint64_t size_bytes, virt_addr_t *room_out)
+    REQUIRES(lock)
 {
     uint64_t alignment = alignment_for(size_bytes);
     uint64_t looked_to = MMIO_VMA; // the page before the room may be mapped, too
@@ -74,6 +75,7 @@ static enum error find_room_locked(phys_addr_t start, uint64_t size_bytes, virt_
 }
 
 static enum error map_locked(phys_addr_t start, uint64_t size_bytes, virt_addr_t *page_out)
+    REQUIRES(lock)
 {
     enum error error = find_room_locked(start, size_bytes, page_out);
     return error == OK ? kernel_map(*page_out, start, size_bytes, FLAGS) : error;

@@ -129,7 +129,7 @@ KTEST(lesson, waits_with_interrupts_off)
 
 static struct spinlock queue_lock = SPINLOCK("queue", LOCK_RANK_TEST);
 
-[[gnu::noinline]] static unsigned queue_pop(unsigned *count)
+[[gnu::noinline]] static unsigned queue_pop(unsigned *count) NO_THREAD_SAFETY_ANALYSIS
 {
     irq_state_t state = spinlock_lock(&queue_lock);
     if (*count == 0) {

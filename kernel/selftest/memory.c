@@ -9,6 +9,8 @@
 #include "selftest/selftest.h"
 #include "sync/spinlock.h"
 
+TESTS_BYPASS_GUARDS
+
 #define FRAMES 3
 
 // How many frames it got, up to the first that it did not.

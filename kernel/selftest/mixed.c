@@ -16,6 +16,8 @@
 #include "selftest/selftest.h"
 #include "sync/spinlock.h"
 
+TESTS_BYPASS_GUARDS
+
 #define NON_CANONICAL 0x0000800000000000
 #define SHORT_MS 100
 

@@ -16,6 +16,8 @@
 #include "stream.h"
 #include "sync/spinlock.h"
 
+TESTS_BYPASS_GUARDS
+
 // More of everything than is written: test_stream.py counts the lines.
 KTEST(opposite, more_failures_and_notes_than_are_written)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Test-and-set with a read-only wait, and the list of what this CPU holds. There is one CPU as yet.
+// The functions that take and give back are what the thread safety analysis believes, and does not
+// look into.
 #include "sync/spinlock.h"
 
 #include <stddef.h>
@@ -50,7 +52,7 @@ static void note_holder(struct spinlock *lock, const void *taken_at)
     held[held_count++] = lock;
 }
 
-irq_state_t spinlock_lock(struct spinlock *lock)
+irq_state_t spinlock_lock(struct spinlock *lock) NO_THREAD_SAFETY_ANALYSIS
 {
     irq_state_t state = irq_save();
     check_order(lock);
@@ -61,7 +63,7 @@ irq_state_t spinlock_lock(struct spinlock *lock)
     return state;
 }
 
-bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out)
+bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out) NO_THREAD_SAFETY_ANALYSIS
 {
     irq_state_t state = irq_save();
     if (held_count == HELD_MAX) { // before it is taken: nobody would know of it
@@ -76,7 +78,7 @@ bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out)
     return true;
 }
 
-void spinlock_unlock(struct spinlock *lock, irq_state_t state)
+void spinlock_unlock(struct spinlock *lock, irq_state_t state) NO_THREAD_SAFETY_ANALYSIS
 {
     if (held_count == 0 || held[held_count - 1] != lock) {
         panic("lock %s is given back, but %s is the last one taken", lock->name,

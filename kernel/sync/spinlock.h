@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "sync/irq_state.h"
+#include "sync/thread_safety.h"
 
 // In the order in which they may be nested: a holder may only take a higher one.
 enum lock_rank {
@@ -25,7 +26,7 @@ enum lock_rank {
     LOCK_RANK_HANDLER, // innermost: a handler of interrupts may take no other
 };
 
-struct spinlock {
+struct CAPABILITY("spinlock") spinlock {
     const char *name;
     enum lock_rank rank;
     bool is_locked;    // atomic
@@ -38,13 +39,13 @@ struct spinlock {
     }
 
 // Spins until the lock is free. In any context but NMI, #DF and #MC.
-irq_state_t spinlock_lock(struct spinlock *lock);
+irq_state_t spinlock_lock(struct spinlock *lock) ACQUIRES(lock);
 
 // Never spins; false if the lock is taken, with the interrupt state as it was.
-bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out);
+bool spinlock_try_lock(struct spinlock *lock, irq_state_t *state_out) TRY_ACQUIRES(lock);
 
 // Restores the interrupt state that spinlock_lock returned.
-void spinlock_unlock(struct spinlock *lock, irq_state_t state);
+void spinlock_unlock(struct spinlock *lock, irq_state_t state) RELEASES(lock);
 
 bool spinlock_is_locked(const struct spinlock *lock);
 

@@ -39,7 +39,7 @@ static enum error put(struct channel *channel, const void *element)
 }
 
 // Receivers may wait for what others have been granted, and would wait for ever.
-static void close_if_at_end(struct channel *channel)
+static void close_if_at_end(struct channel *channel) REQUIRES(interrupts_off)
 {
     if (channel->is_closed && channel->count == 0) {
         semaphore_close(&channel->filled);

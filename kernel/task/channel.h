@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sync/irq_state.h"
 #include "task/semaphore.h"
 
 struct channel {
@@ -28,10 +29,9 @@ struct channel {
     struct semaphore room;   // permits to put an element
     struct semaphore filled; // permits to take one; closed when there will be none any more
 
-    // Changed with interrupts off:
-    uint32_t first; // index of the first element that is filled
-    uint32_t count; // of those that are
-    bool is_closed;
+    uint32_t first GUARDED_BY(interrupts_off); // index of the first element that is filled
+    uint32_t count GUARDED_BY(interrupts_off); // of those that are
+    bool is_closed GUARDED_BY(interrupts_off);
 };
 
 // `elements` is room for `capacity` elements, at least one.

@@ -6,7 +6,7 @@
 
 void event_init(struct event *event)
 {
-    event->is_set = false;
+    *event = (struct event){};
     wait_queue_init(&event->waiters);
 }
 

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 
+#include "sync/irq_state.h"
 #include "task/future.h"
 #include "task/wait_queue.h"
 
 struct event {
-    // Changed with interrupts off:
-    bool is_set;
+    bool is_set GUARDED_BY(interrupts_off);
     struct wait_queue waiters;
 };
 

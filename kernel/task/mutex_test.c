@@ -9,6 +9,8 @@
 #include "task/interrupt_fixture.h"
 #include "task/test_waker.h"
 
+TESTS_BYPASS_GUARDS
+
 static struct mutex mutex;
 
 static struct {

@@ -11,7 +11,7 @@ void semaphore_init(struct semaphore *semaphore, uint32_t permits)
     wait_queue_init(&semaphore->waiters);
 }
 
-static bool try_acquire_locked(struct semaphore *semaphore)
+static bool try_acquire_locked(struct semaphore *semaphore) REQUIRES(interrupts_off)
 {
     bool is_free = semaphore->permits > 0;
     semaphore->permits -= is_free;
@@ -19,7 +19,7 @@ static bool try_acquire_locked(struct semaphore *semaphore)
 }
 
 // Who is woken is not polled before interrupts are on again.
-static void release_locked(struct semaphore *semaphore)
+static void release_locked(struct semaphore *semaphore) REQUIRES(interrupts_off)
 {
     struct waiter *waiter = wait_queue_wake_first(&semaphore->waiters);
     if (waiter != NULL) {

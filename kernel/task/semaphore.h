@@ -18,15 +18,15 @@
 #include <stdint.h>
 
 #include "lib/error.h"
+#include "sync/irq_state.h"
 #include "task/future.h"
 #include "task/wait_queue.h"
 
 #define SEMAPHORE_PERMITS_MAX UINT32_MAX
 
 struct semaphore {
-    // Changed with interrupts off:
-    uint32_t permits; // that are free
-    bool is_closed;
+    uint32_t permits GUARDED_BY(interrupts_off); // that are free
+    bool is_closed GUARDED_BY(interrupts_off);
     struct wait_queue waiters;
 };
 

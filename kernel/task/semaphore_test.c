@@ -6,6 +6,8 @@
 #include "task/interrupt_fixture.h"
 #include "task/test_waker.h"
 
+TESTS_BYPASS_GUARDS
+
 static struct semaphore semaphore;
 
 static struct {

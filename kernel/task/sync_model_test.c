@@ -10,6 +10,8 @@
 #include "task/channel.h"
 #include "task/test_waker.h"
 
+TESTS_BYPASS_GUARDS
+
 #define ROUNDS 20000
 #define CLIENTS 6
 #define CAPACITY 3

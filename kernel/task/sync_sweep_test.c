@@ -11,6 +11,8 @@
 #include "task/event.h"
 #include "task/test_waker.h"
 
+TESTS_BYPASS_GUARDS
+
 // One of the task's, the others beside it.
 static struct test_waker wakers[2];
 

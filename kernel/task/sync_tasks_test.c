@@ -16,6 +16,8 @@
 #include "task/mutex.h"
 #include "time/timer.h"
 
+TESTS_BYPASS_GUARDS
+
 #define ROUNDS 100000
 #define ACTORS 30
 #define CAPACITY 4

@@ -8,6 +8,8 @@
 #include "task/task_fixture.h"
 #include "task/task_state.h"
 
+TESTS_BYPASS_GUARDS
+
 static struct executor executor;
 
 static void init(struct ktest *test)

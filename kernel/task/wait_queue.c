@@ -2,7 +2,6 @@
 #include "task/wait_queue.h"
 
 #include "lib/container_of.h"
-#include "sync/irq_state.h"
 
 void wait_queue_add(struct wait_queue *queue, struct waiter *waiter, struct waker *waker)
 {
@@ -17,7 +16,7 @@ void wait_queue_add(struct wait_queue *queue, struct waiter *waiter, struct wake
 }
 
 // Out of its queue: the waker, with its reference.
-static struct waker *take(struct waiter *waiter)
+static struct waker *take(struct waiter *waiter) REQUIRES(interrupts_off)
 {
     struct waker *waker = waiter->waker;
     list_remove(&waiter->node);

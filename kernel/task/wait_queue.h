@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "lib/list.h"
+#include "sync/irq_state.h"
 #include "task/waker.h"
 
 struct wait_queue {
@@ -24,7 +25,7 @@ struct wait_queue {
 // Zeroed before it is used for the first time.
 struct waiter {
     struct list_node node;
-    struct waker *waker; // with a reference, while it is in a queue
+    struct waker *waker GUARDED_BY(interrupts_off); // with a reference, while it is in a queue
 };
 
 #define WAIT_QUEUE_INITIALIZER(queue_)                                                             \

@@ -8,6 +8,8 @@
 #include "task/test_waker.h"
 #include "task/wait_queue.h"
 
+TESTS_BYPASS_GUARDS
+
 static struct test_waker early;
 static struct test_waker late;
 

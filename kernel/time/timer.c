@@ -8,14 +8,14 @@
 #include "lib/assert.h"
 #include "sync/irq_state.h"
 
-// Changed with interrupts off.
-static struct timer_queue queue;
-static const struct clock_event *event; // NULL: none
-static bool is_set;
-static uint64_t set_deadline_ns; // of the first timer when it was set; 0 when that is over
-static struct timer_statistics statistics;
+static const struct clock_event *event; // NULL: none; changed with interrupts off
+static struct timer_queue queue GUARDED_BY(interrupts_off);
+static bool is_set GUARDED_BY(interrupts_off);
+static uint64_t set_deadline_ns
+    GUARDED_BY(interrupts_off); // of the first timer when it was set; 0 when that is over
+static struct timer_statistics statistics GUARDED_BY(interrupts_off);
 
-static void stop(void)
+static void stop(void) REQUIRES(interrupts_off)
 {
     if (is_set) {
         irq_mask(event->line);
@@ -30,7 +30,7 @@ static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
 }
 
 // The line is opened first: an interrupt at a closed one may be lost.
-static void set(uint64_t deadline_ns)
+static void set(uint64_t deadline_ns) REQUIRES(interrupts_off)
 {
     if (!is_set) {
         irq_unmask(event->line);
@@ -43,7 +43,7 @@ static void set(uint64_t deadline_ns)
     set_deadline_ns = deadline_ns;
 }
 
-static void adjust(void)
+static void adjust(void) REQUIRES(interrupts_off)
 {
     if (event == NULL) {
         return;
@@ -55,7 +55,7 @@ static void adjust(void)
     }
 }
 
-static void call(struct timer *timer, uint64_t now)
+static void call(struct timer *timer, uint64_t now) REQUIRES(interrupts_off)
 {
     uint64_t late_ns = now - timer->deadline_ns;
     if (late_ns > statistics.latest_ns) {
@@ -68,7 +68,7 @@ static void call(struct timer *timer, uint64_t now)
 
 // What a function adds has to wait for the next round, and is behind all that is due in this one, for
 // it is due now at the earliest: nobody waits for ever.
-static void on_interrupt(void *unused)
+static void on_interrupt(void *unused) REQUIRES(interrupts_off)
 {
     (void)unused;
     uint64_t now = clock_monotonic_ns();

@@ -82,13 +82,13 @@ static irq_state_t irqs;
 static struct churn churn;
 static struct allocator *allocator;
 
-static void prepare(struct ktest *test)
+static void prepare(struct ktest *test) ACQUIRES(interrupts_off)
 {
     (void)test;
     irqs = irq_save();
 }
 
-static void clean_up(struct ktest *test)
+static void clean_up(struct ktest *test) RELEASES(interrupts_off)
 {
     (void)test;
     irq_restore(irqs);

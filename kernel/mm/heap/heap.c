@@ -18,9 +18,10 @@
 #define DESCRIPTION_BYTES 256
 
 static struct spinlock lock = SPINLOCK("heap", LOCK_RANK_HEAP);
-static struct allocator *heap; // guarded by lock, but for who it is
+static struct allocator *heap GUARDED_BY(lock);
 
-enum error heap_init(void)
+// Before anybody else has it.
+enum error heap_init(void) NO_THREAD_SAFETY_ANALYSIS
 {
     virt_addr_t start;
     enum error error = heap_window_grow(FIRST_BYTES, &start);
@@ -61,7 +62,7 @@ static void report(const struct heap_fault *fault)
     }
 }
 
-static enum error grow(size_t size_bytes)
+static enum error grow(size_t size_bytes) REQUIRES(lock)
 {
     virt_addr_t start;
     size_bytes = ALIGN_UP(size_bytes, GROW_BYTES);
@@ -79,7 +80,7 @@ static enum error grow(size_t size_bytes)
 // What is held back comes first, then memory. How much a block needs depends on the design: little
 // more than its bytes, or, with buddies, a power of two at a multiple of it.
 static void *allocate(size_t size_bytes, size_t alignment, uint64_t site,
-                      struct heap_fault *fault_out)
+                      struct heap_fault *fault_out) REQUIRES(lock)
 {
     void *block = heap_block_allocate(heap, size_bytes, alignment, site);
     if (block == NULL && heap_block_release(heap, fault_out)) {
@@ -203,7 +204,8 @@ size_t kmalloc_usable_bytes(const void *block)
 
 // --- The whole heap -----------------------------------------------------------------------------
 
-const char *heap_design(void)
+// Who it is never changes.
+const char *heap_design(void) NO_THREAD_SAFETY_ANALYSIS
 {
     return heap->operations->name;
 }

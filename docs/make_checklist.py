@@ -26,8 +26,8 @@ REMEDY = "make it anew: ninja -C build && docs/make_checklist.py"
 
 sys.path.insert(0, str(ROOT / "harness"))
 
-from judge.elf import Image  # noqa: E402
-from judge.model import Refusal  # noqa: E402
+from judge.elf import Image  # noqa: E402  (the path is known only now)
+from judge.model import Refusal  # noqa: E402  (the path is known only now)
 
 
 class ChecklistError(Exception):

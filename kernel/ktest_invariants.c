@@ -393,7 +393,8 @@ static void save_timers(void)
     saved_timer_count = timer_statistics_read().queued_count;
 }
 
-// A test's timers are gone with its stack: whether those that are left are the kernel's nobody knows.
+// A test's timers are gone with its stack: whether those that are left are the kernel's nobody
+// knows.
 static enum ktest_invariant_state check_timers(char *difference_out, size_t size_bytes)
 {
     size_t count = timer_statistics_read().queued_count;
@@ -411,7 +412,7 @@ static const struct ktest_invariant queued_timers = {
     .check = check_timers,
 };
 
-// --- Who has taken what ---------------------------------------------------------------------------
+// --- Who has taken what --------------------------------------------------------------------------
 
 // What was taken at the same place in the code.
 struct site {

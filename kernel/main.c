@@ -138,8 +138,8 @@ static bool is_wished(const char *wish, const char *name)
     return wish == NULL || strcmp(wish, name) == 0;
 }
 
-// The device that wakes timers: the CPU's own if it has one, or what the boot argument says. The HPET
-// takes the interval timer's line while it is set, so it is for those who ask for it.
+// The device that wakes timers: the CPU's own if it has one, or what the boot argument says. The
+// HPET takes the interval timer's line while it is set, so it is for those who ask for it.
 static const struct clock_event *clock_event_init(void)
 {
     const char *wish = argument("timer");
@@ -234,5 +234,5 @@ void kernel_main(uint32_t protocol, phys_addr_t information)
     time_init();                           // the clock, and the device that wakes timers
     log_date();                            // by the clock that runs without us
     assert(!cpu_interrupts_enabled());
-    payload_run(&boot_info);               // the tests, or the idle kernel
+    payload_run(&boot_info); // the tests, or the idle kernel
 }

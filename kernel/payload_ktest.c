@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel under test: ktest's port layer, and then the tests. COM2 is the protocol port. With the
-// boot argument `monitor` it is a prompt that comes instead, which can run tests too.
+// The kernel under test: ktest's port layer, and then the tests. COM2 is the protocol port. With
+// the boot argument `monitor` it is a prompt that comes instead, which can run tests too.
 #include "payload.h"
 
 #include "arch/x86_64/cpu.h"
@@ -321,9 +321,9 @@ void ktest_port_watchdog_stop(void)
     nmi_timer_stop();
 }
 
-// With interrupts off nothing but our NMI ends a halt, and without it the test would sleep for ever:
-// it goes on sleeping until its time is up. Many an instruction ends with the byte of `hlt`, and a
-// halt in its place would be a hang of our own making; none here ends with those of both.
+// With interrupts off nothing but our NMI ends a halt, and without it the test would sleep for
+// ever: it goes on sleeping until its time is up. Many an instruction ends with the byte of `hlt`,
+// and a halt in its place would be a hang of our own making; none here ends with those of both.
 static void halt_again(struct trap_frame *frame)
 {
     uint64_t start = frame->rip - sizeof(cli_hlt);

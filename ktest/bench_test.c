@@ -85,7 +85,8 @@ KTEST(bench, long_turn_is_measured_twice_before_it_counts)
     }
 }
 
-// A short sample behind a long one: the turns are doubled, and the next long one is the first again.
+// A short sample behind a long one: the turns are doubled, and the next long one is the first
+// again.
 KTEST(bench, samples_have_to_be_long_twice_in_a_row)
 {
     KTEST_STUB(test, ktest_port_cycles, fake_cycles);

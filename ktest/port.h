@@ -156,8 +156,8 @@ void ktest_on_fault(const struct ktest_fault *fault);
 // From the kernel's panic, when it has said what it had to say. Does not return.
 KTEST_NORETURN void ktest_on_panic(const struct ktest_panic *panic);
 
-// From an allocator, before it refuses the request that has to fail; `caller` is where the call that
-// asked returns to. Returns, writes on the protocol port, and takes no lock.
+// From an allocator, before it refuses the request that has to fail; `caller` is where the call
+// that asked returns to. Returns, writes on the protocol port, and takes no lock.
 void ktest_on_allocation_failed(uint64_t caller);
 
 // From the kernel's NMI handler, for the watchdog's NMI and for one that came from outside. Does

@@ -59,4 +59,3 @@ def _run(command: List[str], package: str) -> None:
     warnings = [line for line in done.stdout.splitlines() if WARNING in line]
     if warnings:
         complain("the build has warnings:", "\n".join(warnings))
-

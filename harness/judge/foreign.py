@@ -51,7 +51,8 @@ class Foreign:
             expected=tuple(tests), registered=len(self.image.tests),
             build_id=self.image.build_id or "none", nonce=self.told.nonce, events=tuple(events),
             ending=ending, symbol_names=self.image.symbols.names, seed=self.told.seed,
-            facts=self.told.facts, fail_nth=self.told.fail_nth, may_skip=allowed, timeout=self.timeout,
+            facts=self.told.facts, fail_nth=self.told.fail_nth, may_skip=allowed,
+            timeout=self.timeout,
             unseen=(*([] if self.told.nonce else [Unseen.NONCE]), *unseen,
                     *([] if only(events, Totals) else [Unseen.SEAL])))
 

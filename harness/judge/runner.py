@@ -23,7 +23,7 @@ from .evidence import Ending, Evidence, Judgement, Result, Stop, Unseen
 from .judge import judge
 from .look import REMAINS
 from .machine import QEMU_LOG, BootWay, Machine
-from .model import (HOPELESS, Accel, Cause, Encore, Finding, Isolation, Needs, Reason, Scene,
+from .model import (HOPELESS, Cause, Encore, Finding, Isolation, Needs, Reason, Scene,
                     Test, Trouble, Verdict)
 from .order import in_order
 from .qemu import Qemu, QemuError, Wish, private_folder, read_tail

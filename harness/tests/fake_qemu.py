@@ -1743,7 +1743,8 @@ def _leave(play: Play, words: bytes) -> None:
 @lie
 def firmware_speaks_on_all_ports(play: Play) -> None:
     """As UEFI's does."""
-    play.raw = b"\x1b[2J\x1b[01;01HBdsDxe: loading Boot0001\r\n\x1b[0m\x1b[37m\x1b[40m" + play.sealed()
+    play.raw = (b"\x1b[2J\x1b[01;01HBdsDxe: loading Boot0001\r\n\x1b[0m\x1b[37m\x1b[40m"
+                + play.sealed())
 
 
 @lie

@@ -211,7 +211,8 @@ def test_the_kernel_s_own_arguments(kernel: Path, fake_qemu: FakeQemu, capsys: C
     assert "--argument=irq=pic --argument=log=debug" in out
     folder = re.search(r"artifacts +(.*)", out)
     assert folder is not None
-    assert re.search("string=ktest.nonce=.* irq=pic log=debug'", Path(folder[1], "command").read_text())
+    command = Path(folder[1], "command").read_text()
+    assert re.search("string=ktest.nonce=.* irq=pic log=debug'", command)
 
 
 def test_grub(kernel: Path, fake_qemu: FakeQemu, tmp_path: Path, capsys: Capture) -> None:

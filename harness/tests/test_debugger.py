@@ -197,7 +197,7 @@ def test_the_failing_test_runs_once_more_under_gdb(kernel: Path, fake_qemu: Fake
 
 def test_nothing_to_show(kernel: Path, fake_qemu: FakeQemu, fake_gdb: Callable[[str], Path],
                          capsys: Capture) -> None:
-    commands = fake_gdb("exit 0")
+    fake_gdb("exit 0")
     assert main(kernel, fake_qemu("honest"), "--gdb-on-failure", "alpha.*") == 0
     assert capsys.readouterr().err == ""
 

@@ -60,7 +60,8 @@ def is_green(judgement: Judgement) -> bool:
 # A part of a line that may say something else, and the run is as good: what nobody else knows.
 # A panic's message is declared by a glob, an address by a range.
 FREE = re.compile(r" (?:cycles|stack|recovery)=\d+| checks=[1-9]\d*|"
-                  r" (?:caller|asked|file|line|function|words|message|rip|cr2|rflags|rsp|ss|cs|timeout_ms)=\S*|"
+                  r" (?:caller|asked|file|line|function|words|message|rip|cr2|rflags|rsp|ss|cs|"
+                  r"timeout_ms)=\S*|"
                   r"^    #:ktest_(?:registers|backtrace|param|note|armed) .*|^ *# (?!Subtest).*|"
                   r"^    #:ktest_check .*")
 

@@ -40,8 +40,8 @@ TEST = Test("s", "t", "a.c", 7, Outcome(OutcomeKind.FAULT, 14, 2, 3, 0x1000, 8, 
 def everything(text: str) -> Summary:
     """A result of which all is known that can be, with a text wherever the guest has a say."""
     events = (
-        Param(text), Rerun("s.t/3", 1), Denied(1, 2**64 - 1), Armed(text, 7), CheckFailed("expect", text, 7, text, text, "==", text, text,
-                                                 text),
+        Param(text), Rerun("s.t/3", 1), Denied(1, 2**64 - 1), Armed(text, 7),
+        CheckFailed("expect", text, 7, text, text, "==", text, text, text),
         Fault(14, 2, 3, 8, 2, 4, 16, 5, 1, text), Panic(text, text, 7, text), Hang(500, 1, 2, 3),
         Registers({"rax": 2**64 - 1}), Backtrace((1, 2**64 - 1)), Note(text), Console(text),
         Bench(1000, 50, 0.0, 12.5, 13.0, 1e15),

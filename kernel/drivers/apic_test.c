@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The APICs by themselves, whichever controller the kernel uses: a timer's interrupt on its way from
-// the I/O APIC's pin to the CPU.
+// The APICs by themselves, whichever controller the kernel uses: a timer's interrupt on its way
+// from the I/O APIC's pin to the CPU.
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/trap.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The devices themselves. Those on line 0 share it with the tests' watchdog, which is stopped first:
-// then the harness alone ends a test that hangs.
+// The devices themselves. Those on line 0 share it with the tests' watchdog, which is stopped
+// first: then the harness alone ends a test that hangs.
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/trap.h"
 #include "debug/log.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What comes from outside of the program: non-maskable interrupts, from the local APIC and from the
-// harness, and machine checks. The watchdog of the tests is an NMI too, and is stopped here, so that
-// every NMI is the test's own. Source: Intel SDM vol. 3, 6.7 (NMI), 11.6 (local APIC), 16.3 (MCA).
+// harness, and machine checks. The watchdog of the tests is an NMI too, and is stopped here, so
+// that every NMI is the test's own. Source: Intel SDM vol. 3, 6.7 (NMI), 11.6 (local APIC), 16.3
+// (MCA).
 #include "arch/x86_64/fault_machine.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/msr.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// GNU Unifont, as GRUB brings it along; made at build time by make_font.py, which names its licence.
+// GNU Unifont, as GRUB brings it along; made at build time by make_font.py, which names its
+// licence.
 #pragma once
 
 #include <stdint.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The interrupt controller of the chipset: each of its pins has an entry that says which vector goes
-// to which CPU. Several of them share one range of numbers, the global system interrupts (GSI).
-// Source: Intel 82093AA data sheet; ACPI 6.5, 5.2.12.3.
+// The interrupt controller of the chipset: each of its pins has an entry that says which vector
+// goes to which CPU. Several of them share one range of numbers, the global system interrupts
+// (GSI). Source: Intel 82093AA data sheet; ACPI 6.5, 5.2.12.3.
 #pragma once
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The stages of a first keyboard driver: a letter for each interrupt, raw scan
-// codes, digits by a table. Keys come by the controller's command 0xd2. What somebody outside types is
-// a matter for host_tests/test_keyboard.py.
+// codes, digits by a table. Keys come by the controller's command 0xd2. What somebody outside types
+// is a matter for host_tests/test_keyboard.py.
 #include "drivers/keyboard.h"
 
 #include <stddef.h>

@@ -8,8 +8,8 @@
 
 #include "irq/irq.h"
 
-// Moves the lines to IRQ_FIRST_VECTOR, behind the exceptions, and masks all of them. Interrupts off;
-// once.
+// Moves the lines to IRQ_FIRST_VECTOR, behind the exceptions, and masks all of them. Interrupts
+// off; once.
 void pic_init(void);
 
 // The 16 lines of ISA.

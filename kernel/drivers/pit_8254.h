@@ -16,8 +16,8 @@
 #define PIT_TICKS_MAX 65536 // 54.9 ms
 #define PIT_RATE_TICKS_MIN 2
 
-// Ends the ticking that firmware has left on channel 0, which costs a virtual machine's host work, too,
-// though nobody hears it.
+// Ends the ticking that firmware has left on channel 0, which costs a virtual machine's host work,
+// too, though nobody hears it.
 void pit_init(void);
 
 // Channel 0, one interrupt: its line goes up when the count is over, and stays so until the channel

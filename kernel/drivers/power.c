@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Each way is tried, and given time to work, before the next one. There may be no clock any more, so
-// time is told by writes to a port.
+// Each way is tried, and given time to work, before the next one. There may be no clock any more,
+// so time is told by writes to a port.
 #include "drivers/power.h"
 
 #include "arch/x86_64/cpu.h"

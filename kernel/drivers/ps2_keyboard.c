@@ -248,8 +248,8 @@ enum error ps2_keyboard_init(struct ps2_keyboard *keyboard, enum scancode_set se
     return error == OK ? configure(keyboard) : error;
 }
 
-// The line is unmasked before the controller may raise it: an I/O APIC forgets what comes to a masked
-// line, and the controller raises it only once for each byte.
+// The line is unmasked before the controller may raise it: an I/O APIC forgets what comes to a
+// masked line, and the controller raises it only once for each byte.
 enum error ps2_keyboard_start(struct ps2_keyboard *keyboard)
 {
     enum error error =

@@ -53,8 +53,8 @@ struct ps2_keyboard {
 enum error ps2_keyboard_init(struct ps2_keyboard *keyboard, enum scancode_set set,
                              const struct key_layout *layout);
 
-// From now on, what is typed raises IRQ_KEYBOARD and is stored. EBUSY, ENODEV: as irq_register says;
-// ETIMEDOUT: the controller takes nothing. Nothing has been started then.
+// From now on, what is typed raises IRQ_KEYBOARD and is stored. EBUSY, ENODEV: as irq_register
+// says; ETIMEDOUT: the controller takes nothing. Nothing has been started then.
 enum error ps2_keyboard_start(struct ps2_keyboard *keyboard);
 
 // The opposite. What has been stored can still be read; what is typed then stays where it is.

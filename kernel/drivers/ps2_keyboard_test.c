@@ -2,7 +2,8 @@
 //
 // The driver on a fake controller, which can do anything, and on the machine's own, where bytes
 // come as if they were typed: command 0xd2 puts the next one where the keyboard's arrive, 0xd3
-// where the mouse's do. The line stays masked, and the tests call the interrupt function themselves.
+// where the mouse's do. The line stays masked, and the tests call the interrupt function
+// themselves.
 #include "drivers/ps2_keyboard.h"
 
 #include "arch/x86_64/cpu.h"

@@ -9,9 +9,9 @@
 #include "lib/error.h"
 #include "time/calendar.h"
 
-// `century_index` is the century's register, 0 if there is none (ACPI's FADT has it: CENTURY). Takes
-// up to 3 ms, for the clock can't be read while it counts on. ENODEV if there is no clock; EIO if its
-// battery is empty or it has no valid date; ETIMEDOUT if it does not come to rest.
+// `century_index` is the century's register, 0 if there is none (ACPI's FADT has it: CENTURY).
+// Takes up to 3 ms, for the clock can't be read while it counts on. ENODEV if there is no clock;
+// EIO if its battery is empty or it has no valid date; ETIMEDOUT if it does not come to rest.
 //
 // In any context but NMI, #DF and #MC.
 enum error rtc_read(uint8_t century_index, struct date_time *date_time_out);

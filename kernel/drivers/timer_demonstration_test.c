@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What goes wrong with timers in kernels that are learned on, shown to go right: handlers that print,
-// ends of interrupts that are forgotten, more interrupts than the CPU can serve.
+// What goes wrong with timers in kernels that are learned on, shown to go right: handlers that
+// print, ends of interrupts that are forgotten, more interrupts than the CPU can serve.
 #include "arch/x86_64/cpu.h"
 #include "boot/arguments.h"
 #include "debug/log.h"
@@ -154,8 +154,8 @@ KTEST(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through)
     KTEST_EXPECT_TRUE(test, timer_cancel(&timer));
 }
 
-// The interrupted code may hold the console's lock: with interrupts on in between, the handler would
-// wait for it for ever.
+// The interrupted code may hold the console's lock: with interrupts on in between, the handler
+// would wait for it for ever.
 KTEST_ATTR(timer_demonstration, both_print_and_both_go_on, .proves = "7.4.1");
 KTEST(timer_demonstration, both_print_and_both_go_on)
 {
@@ -252,9 +252,10 @@ static struct irq_statistics line_statistics(void)
     return result;
 }
 
-// 596,591 interrupts a second. The controller keeps one while another is served, and what comes then
-// it drops: that is counted. Whatever reached the CPU reached the handler. 20 ms, or test.scale times
-// that; and up to a second more for the first one, for a host may leave QEMU's timers that long.
+// 596,591 interrupts a second. The controller keeps one while another is served, and what comes
+// then it drops: that is counted. Whatever reached the CPU reached the handler. 20 ms, or
+// test.scale times that; and up to a second more for the first one, for a host may leave QEMU's
+// timers that long.
 KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
            .needs = KTEST_NEEDS_PC, .timeout_ms = 120'000, .proves = "7.8.5");
 KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)

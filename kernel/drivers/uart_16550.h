@@ -48,8 +48,8 @@ enum error uart_init(struct uart *uart, enum uart_base base);
 void uart_send(struct uart *uart, const char *bytes, size_t size_bytes);
 
 // From now on what is received raises the port's interrupt, there to be given to the receiver, and
-// first of all what the port holds already. The uart must not move from then on. ENODEV: a port whose
-// line is not known; ENODEV, EBUSY: as irq_register says.
+// first of all what the port holds already. The uart must not move from then on. ENODEV: a port
+// whose line is not known; ENODEV, EBUSY: as irq_register says.
 enum error uart_start_receiving(struct uart *uart, uart_receiver_t *receive, void *context);
 
 // The opposite.

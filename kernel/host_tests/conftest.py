@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness"))
 
 from judge.machine import Machine  # noqa: E402  (the path is known only now)
-from judge.vm import default_machine  # noqa: E402
-from tests import schema  # noqa: E402
+from judge.vm import default_machine  # noqa: E402  (the path is known only now)
+from tests import schema  # noqa: E402  (the path is known only now)
 
 pytest_plugins = ["judge.fixture"]
 ONE_TEST = "ktest.select=gdt.is_loaded"  # for a kernel with tests that shall soon be at rest

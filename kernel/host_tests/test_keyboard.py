@@ -85,10 +85,11 @@ def test_all_that_a_us_keyboard_types_comes_once(typist: VirtualMachine) -> None
     assert not [key for key in keys if key[0] == SHIFT and key[2]]
 
 
-# --- What is typed at the prompt -------------------------------------------------------------------
+# --- What is typed at the prompt ------------------------------------------------------------------
 
-# The keys in which layouts differ, and what each layout types with them: alone, with Shift, and with
-# AltGr, where a space is none. As it stands on the keycaps; written down a second time on purpose.
+# The keys in which layouts differ, and what each layout types with them: alone, with Shift, and
+# with AltGr, where a space is none. As it stands on the keycaps; written down a second time on
+# purpose.
 KEYS = ("grave_accent 1 2 3 4 5 6 7 8 9 0 minus equal q w e r t y u i o p bracket_left "
         "bracket_right a s d f g h j k l semicolon apostrophe backslash less z x c v b n m comma "
         "dot slash").split()

@@ -12,7 +12,6 @@ import pytest
 from judge.machine import Machine
 from judge.model import Needs
 from judge.vm import Machines, VirtualMachine
-from tests.proves import proves
 
 from conftest import ROOT
 from pixels import NO_GLYPH, read_pixels
@@ -171,7 +170,9 @@ def test_quotes_and_blanks_are_the_words_own(vm: VirtualMachine) -> None:
 
 def test_places_are_told_apart(vm: VirtualMachine) -> None:
     """What lies at an address, from each part of the address space."""
-    stack = int(run(vm, "backtrace") and re.search(r"#0 0x(\w+)", vm.console)[1], 16)  # type: ignore
+    frame = re.search(r"#0 0x(\w+)", run(vm, "backtrace") and vm.console)
+    assert frame is not None
+    stack = int(frame[1], 16)
     for address, words in {
         stack: "the kernel's code: command_backtrace+", 0x18: "the null page\n",
         0xffff900000000000: "the heap's window\n", 0xffffa00000000000: "an unused kernel stack 0\n",

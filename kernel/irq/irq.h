@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Interrupts of devices. A line is what a device pulls; which vector that becomes, and who has to be
-// told when it is over, is the business of one interrupt controller, the irq_chip.
+// Interrupts of devices. A line is what a device pulls; which vector that becomes, and who has to
+// be told when it is over, is the business of one interrupt controller, the irq_chip.
 //
 // A handler runs with interrupts off, and fast: it neither prints nor allocates, which is checked,
 // for it may take no lock but those above LOCK_RANK_HANDLER. It knows its device, and nothing of

@@ -10,21 +10,11 @@ static const struct {
     int number;
     const char *name;
 } errors[] = {
-    {OK, 0, "OK"},
-    {ENOENT, 2, "ENOENT"},
-    {EIO, 5, "EIO"},
-    {EAGAIN, 11, "EAGAIN"},
-    {ENOMEM, 12, "ENOMEM"},
-    {EFAULT, 14, "EFAULT"},
-    {EBUSY, 16, "EBUSY"},
-    {EEXIST, 17, "EEXIST"},
-    {ENODEV, 19, "ENODEV"},
-    {EINVAL, 22, "EINVAL"},
-    {ENOSPC, 28, "ENOSPC"},
-    {EPIPE, 32, "EPIPE"},
-    {ERANGE, 34, "ERANGE"},
-    {ENOTSUP, 95, "ENOTSUP"},
-    {ETIMEDOUT, 110, "ETIMEDOUT"},
+    {OK, 0, "OK"},          {ENOENT, 2, "ENOENT"},    {EIO, 5, "EIO"},
+    {EAGAIN, 11, "EAGAIN"}, {ENOMEM, 12, "ENOMEM"},   {EFAULT, 14, "EFAULT"},
+    {EBUSY, 16, "EBUSY"},   {EEXIST, 17, "EEXIST"},   {ENODEV, 19, "ENODEV"},
+    {EINVAL, 22, "EINVAL"}, {ENOSPC, 28, "ENOSPC"},   {EPIPE, 32, "EPIPE"},
+    {ERANGE, 34, "ERANGE"}, {ENOTSUP, 95, "ENOTSUP"}, {ETIMEDOUT, 110, "ETIMEDOUT"},
 };
 
 KTEST(error, numbers_are_those_of_linux)

@@ -28,8 +28,8 @@ enum kasan_access {
 
 #ifdef KASAN
 
-// In front of a function whose accesses are not checked: it means to touch what it must not. Inlined
-// into another one, they would be. In the older notation: clang 14 has no other.
+// In front of a function whose accesses are not checked: it means to touch what it must not.
+// Inlined into another one, they would be. In the older notation: clang 14 has no other.
 #define NO_KASAN __attribute__((no_sanitize("kernel-address"), noinline))
 
 // Forbids memory from `address` on, a multiple of 8; the size is rounded up to one. An allocator

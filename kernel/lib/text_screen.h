@@ -94,8 +94,8 @@ struct text_screen {
 };
 
 // '\n' begins a new line, '\r' goes back to the first column, '\b' goes back a column and erases
-// what was there, '\t' goes to the next multiple of TEXT_TAB_COLUMNS, '\a' is nothing, as there is no
-// bell. Anything else that is not printable ASCII shows as TEXT_UNPRINTABLE. Long lines wrap.
+// what was there, '\t' goes to the next multiple of TEXT_TAB_COLUMNS, '\a' is nothing, as there is
+// no bell. Anything else that is not printable ASCII shows as TEXT_UNPRINTABLE. Long lines wrap.
 void text_screen_write(struct text_screen *screen, const char *bytes, size_t size_bytes);
 
 // The same for struct writer, with the struct text_screen as context.

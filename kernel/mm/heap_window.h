@@ -13,7 +13,8 @@
 #include "lib/error.h"
 
 // `size_bytes` more, a multiple of PAGE_SIZE, with any contents: *start_out is their first. EINVAL
-// if it is none; ENOMEM without frames for them, or where the window ends: nothing has changed then.
+// if it is none; ENOMEM without frames for them, or where the window ends: nothing has changed
+// then.
 enum error heap_window_grow(uint64_t size_bytes, virt_addr_t *start_out);
 
 // Gives back as much at the end. Panics if it is no multiple of PAGE_SIZE, or more than there is.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // A prompt, and a line that is edited behind it. The screen is drawn with printable ASCII, "\r",
-// "\b \b", "\n" and the bell only: so it comes out the same on a serial terminal and on a text screen
-// (lib/text_screen.h), which know no other common language. A line that is wider than the screen is
-// seen through a window that follows the cursor; the last column stays empty, for behind it some
-// terminals wrap at once and others later.
+// "\b \b", "\n" and the bell only: so it comes out the same on a serial terminal and on a text
+// screen (lib/text_screen.h), which know no other common language. A line that is wider than the
+// screen is seen through a window that follows the cursor; the last column stays empty, for behind
+// it some terminals wrap at once and others later.
 //
 // Pure; for one task.
 #pragma once

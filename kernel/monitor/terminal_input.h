@@ -29,8 +29,8 @@ struct terminal_input {
     bool is_carriage_return; // this was the last byte
 };
 
-// LINE_KEY_NONE if this byte does not complete a key. Of a character that is not ASCII, in UTF-8, the
-// first byte is LINE_KEY_UNKNOWN, the others are nothing.
+// LINE_KEY_NONE if this byte does not complete a key. Of a character that is not ASCII, in UTF-8,
+// the first byte is LINE_KEY_UNKNOWN, the others are nothing.
 enum line_key terminal_input_decode(struct terminal_input *input, uint8_t byte);
 
 // LINE_KEY_NONE for releases, and keys without a meaning here. Control may be mapped or not.

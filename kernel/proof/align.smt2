@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; contracts.acsl writes ALIGN_DOWN (lib/bits.h) in arithmetic: the same for each 64-bit number, as z3 finds
-; none where the two differ.
+; contracts.acsl writes ALIGN_DOWN (lib/bits.h) in arithmetic: the same for each 64-bit number, as
+; z3 finds none where the two differ.
 (set-logic QF_BV)
 (declare-const value (_ BitVec 64))
 (define-fun masked ((alignment (_ BitVec 64))) (_ BitVec 64)

@@ -26,7 +26,8 @@ static enum error parse_module(struct boot_info *info, const uint8_t *bytes, siz
     assigns info->framebuffer, info->region_count, info->regions[0 .. BOOT_REGIONS_MAX - 1];
     ensures sound_info(info);
 */
-static enum error parse_framebuffer(struct boot_info *info, const uint8_t *bytes, size_t size_bytes);
+static enum error parse_framebuffer(struct boot_info *info, const uint8_t *bytes,
+                                    size_t size_bytes);
 
 /*@ requires \valid(info) && sound_info(info);
     requires 8 <= tag.size_bytes && \valid_read(bytes + (0 .. tag.size_bytes - 1));

@@ -5,8 +5,8 @@
 For any bytes of any size, any addresses and any number of regions: no function below reads or
 writes outside of what it may, none has undefined behaviour that Frama-C knows (overflow, shifts,
 divisions, pointers), no assertion fails, and every loop ends. There is no bound but that of the
-types. Assumed is what contracts.acsl says: that the reader tells the truth, that the loader's memory is
-not where the result goes, and that the string functions do what lib/string.h promises.
+types. Assumed is what contracts.acsl says: that the reader tells the truth, that the loader's
+memory is not where the result goes, and that the string functions do what lib/string.h promises.
 
 Exit status 0: every goal of every function below is proved, and the bugs of known_bugs.c are
 found; 77: a tool is missing; 1: anything else.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The ends of a machine, and what its firmware says of it: test_power.py looks at both from outside.
+// The ends of a machine, and what its firmware says of it: test_power.py looks at both from
+// outside.
 #include "drivers/power.h"
 
 #include "drivers/acpi/acpi.h"

@@ -4,9 +4,9 @@
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
 #include "lib/container_of.h"
+#include "task/clock_fixture.h"
 #include "task/coroutine.h"
 #include "task/executor.h"
-#include "task/clock_fixture.h"
 
 static struct interval interval;
 

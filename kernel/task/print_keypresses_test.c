@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The post's task print_keypresses, which prints what is typed at the machine's own keyboard, beside
-// many others. Command 0xd2 of the controller raises IRQ_KEYBOARD for any byte.
+// The post's task print_keypresses, which prints what is typed at the machine's own keyboard,
+// beside many others. Command 0xd2 of the controller raises IRQ_KEYBOARD for any byte.
 #include "boot/arguments.h"
 #include "debug/log.h"
 #include "debug/log_fixture.h"

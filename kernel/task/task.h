@@ -74,8 +74,8 @@ static inline bool task_has_ended(const struct task *task)
     return (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) & TASK_STATE_ENDED) != 0;
 }
 
-// Its future is dropped instead of polled, as soon as its turn comes. False, and nothing happens, if
-// it has ended or is cancelled already. In any context but NMI, #DF and #MC, but only with a
+// Its future is dropped instead of polled, as soon as its turn comes. False, and nothing happens,
+// if it has ended or is cancelled already. In any context but NMI, #DF and #MC, but only with a
 // reference or before it can have ended.
 bool task_cancel(struct task *task);
 

@@ -3,10 +3,10 @@
 
 #include "drivers/nmi_timer.h"
 #include "ktest.h"
+#include "task/clock_fixture.h"
 #include "task/event.h"
 #include "task/executor.h"
 #include "task/semaphore.h"
-#include "task/clock_fixture.h"
 
 static struct event event;
 static struct event_wait wait;

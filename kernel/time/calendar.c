@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Years begin in March here, so that the odd day of leap years is their last: then (153 * month + 2)
-// / 5 days lie before the months, from 0 on. Everything repeats after 400 years.
+// Years begin in March here, so that the odd day of leap years is their last: then (153 * month +
+// 2) / 5 days lie before the months, from 0 on. Everything repeats after 400 years.
 // Source: H. Hinnant, chrono-Compatible Low-Level Date Algorithms (2013).
 #include "time/calendar.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Dates of the Gregorian calendar, and the seconds since 1970-01-01 00:00:00 UTC as Unix counts them:
-// days have 86,400. Pure.
+// Dates of the Gregorian calendar, and the seconds since 1970-01-01 00:00:00 UTC as Unix counts
+// them: days have 86,400. Pure.
 #pragma once
 
 #include <stdbool.h>

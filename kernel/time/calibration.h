@@ -25,7 +25,7 @@ struct clock_reference {
 // 10 ms each, and only if another of them says nearly the same. The machine may stop in between for
 // as long as it likes; what that spoils is tried again, but not for ever.
 //
-// EIO if one of the two stands still; ERANGE if the frequency makes no sense; EAGAIN if no two tries
-// agree. Polls, with interrupts on or off; under 1 s if the counters count at all.
+// EIO if one of the two stands still; ERANGE if the frequency makes no sense; EAGAIN if no two
+// tries agree. Polls, with interrupts on or off; under 1 s if the counters count at all.
 enum error calibrate(uint64_t (*count)(void), const struct clock_reference *reference,
                      uint64_t *hz_out);

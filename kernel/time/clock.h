@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What time it is since the clock was started: by the CPU's time-stamp counter, which no device is
-// asked for. It never goes backwards, and sleeps with nobody; that it counts at one rate for ever is
-// what the CPU has to promise (clock_is_steady), and what the older ones don't.
+// asked for. It never goes backwards, and sleeps with nobody; that it counts at one rate for ever
+// is what the CPU has to promise (clock_is_steady), and what the older ones don't.
 // Source: Intel SDM vol. 3, 18.17.
 #pragma once
 

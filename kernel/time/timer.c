@@ -66,8 +66,8 @@ static void call(struct timer *timer, uint64_t now) REQUIRES(interrupts_off)
     timer->function(timer);
 }
 
-// What a function adds has to wait for the next round, and is behind all that is due in this one, for
-// it is due now at the earliest: nobody waits for ever.
+// What a function adds has to wait for the next round, and is behind all that is due in this one,
+// for it is due now at the earliest: nobody waits for ever.
 static void on_interrupt(void *unused) REQUIRES(interrupts_off)
 {
     (void)unused;

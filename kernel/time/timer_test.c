@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A clock that stands until it is told to go on, and a device that only notes what it is set for: its
-// interrupt is raised by `int`, and comes late or too often as the test wants it.
+// A clock that stands until it is told to go on, and a device that only notes what it is set for:
+// its interrupt is raised by `int`, and comes late or too often as the test wants it.
 #include "time/timer.h"
 
 #include "arch/x86_64/cpu.h"

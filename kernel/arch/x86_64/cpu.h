@@ -96,8 +96,8 @@ static inline void cpu_enable_interrupts(void)
 }
 
 // Turns interrupts on and halts until one has been served. None comes between the two: `sti` lets
-// the next instruction pass first (Intel SDM vol. 2, STI), so what made the caller wait may be looked
-// at with interrupts off before, and no wake-up is lost.
+// the next instruction pass first (Intel SDM vol. 2, STI), so what made the caller wait may be
+// looked at with interrupts off before, and no wake-up is lost.
 static inline void cpu_wait_for_interrupt(void)
 {
     __asm__ volatile("sti; hlt" : : : "memory");

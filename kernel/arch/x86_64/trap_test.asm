@@ -17,10 +17,10 @@ RFLAGS_TF               equ 1 << 8
 
 section .text progbits alloc exec nowrite align=16
 
-; void trap_test_registers(const struct trap_frame *in, struct trap_frame *out, void (*raise)(void)):
-; RDI, RSI, RDX. Loads all general registers but RSP, and RFLAGS, from *in, calls raise(), which
-; changes none, and stores what they are then in *out. out->rsp is how far RSP moved. Clobbers what
-; a callee may.
+; void trap_test_registers(const struct trap_frame *in, struct trap_frame *out,
+;                          void (*raise)(void)): RDI, RSI, RDX.
+; Loads all general registers but RSP, and RFLAGS, from *in, calls raise(), which changes none, and
+; stores what they are then in *out. out->rsp is how far RSP moved. Clobbers what a callee may.
 trap_test_registers:
         push    rbp
         push    rbx

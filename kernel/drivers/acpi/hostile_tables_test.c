@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Tables that somebody wants to break us with. From sound ones on, bytes are changed by chance and
-// all checksums made right again, so that the parsers see them: whatever they read is in bounds (the
-// reader and the sanitizers see to that), and what they return holds.
+// all checksums made right again, so that the parsers see them: whatever they read is in bounds
+// (the reader and the sanitizers see to that), and what they return holds.
 #include "drivers/acpi/fadt.h"
 #include "drivers/acpi/madt.h"
 #include "drivers/acpi/sleep.h"

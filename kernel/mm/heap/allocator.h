@@ -21,7 +21,8 @@ struct allocator {
 };
 
 // Internal fragmentation is what blocks take and nobody asked for: used less requested bytes.
-// External fragmentation is what is free and can't be had in one piece: free bytes less the largest.
+// External fragmentation is what is free and can't be had in one piece: free bytes less the
+// largest.
 struct allocator_statistics {
     size_t managed_bytes;      // all memory that it was given, without the allocator's own tables
     size_t used_bytes;         // blocks, with their headers, rounding and padding

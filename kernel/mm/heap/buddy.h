@@ -2,7 +2,8 @@
 //
 // A buddy allocator of bytes: blocks of 2^n bytes, naturally aligned. A block that is too large is
 // split into two buddies, and two free buddies merge again, so that after any sequence of calls the
-// same free blocks are back once everything is freed. No call takes longer than the number of sizes.
+// same free blocks are back once everything is freed. No call takes longer than the number of
+// sizes.
 //
 // A range of any start and size is cut into blocks as large as their alignment and its end allow.
 // At its end lies the table of states, a byte for each BUDDY_BLOCK_BYTES_MIN (3 %). There it leaves

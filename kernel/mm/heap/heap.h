@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel's heap: blocks of any size, out of memory that grows by the page (mm/heap_window.h). The
-// design below is chosen when the kernel is built (-Dheap=…); so is whether blocks are watched
+// The kernel's heap: blocks of any size, out of memory that grows by the page (mm/heap_window.h).
+// The design below is chosen when the kernel is built (-Dheap=…); so is whether blocks are watched
 // (-Dheap_debug=…, by default where there are tests).
 //
-// Watched blocks know who allocated them. A write beside a block, a write to one that has been freed,
-// a second kfree and one of what is no block panic, at the latest when the block is freed or
+// Watched blocks know who allocated them. A write beside a block, a write to one that has been
+// freed, a second kfree and one of what is no block panic, at the latest when the block is freed or
 // forgotten, with all the places.
 //
 // In any context but handlers of interrupts, NMI, #DF and #MC, with no lock held of a rank above
@@ -37,7 +37,8 @@ enum error heap_init(void);
 // Gives a block back; NULL is none.
 void kfree(void *block);
 
-// A block of at least so many bytes, with any contents. NULL for 0 bytes, and if there is no memory.
+// A block of at least so many bytes, with any contents. NULL for 0 bytes, and if there is no
+// memory.
 [[nodiscard, FREED_BY(kfree), gnu::alloc_size(1)]] void *kmalloc(size_t size_bytes);
 
 // The same at a multiple of `alignment`, a power of two.
@@ -51,9 +52,9 @@ kmalloc_aligned(size_t size_bytes, size_t alignment);
 [[nodiscard, FREED_BY(kfree), gnu::alloc_size(1, 2)]] void *kcalloc(size_t count,
                                                                     size_t size_bytes);
 
-// The block with another size: its contents are kept, as far as there is room, and bytes behind them
-// are any. It may move, and is kmalloc-aligned then. NULL, and the block is as it was, if there is no
-// memory. No block is a new one; 0 bytes free it, and are NULL.
+// The block with another size: its contents are kept, as far as there is room, and bytes behind
+// them are any. It may move, and is kmalloc-aligned then. NULL, and the block is as it was, if
+// there is no memory. No block is a new one; 0 bytes free it, and are NULL.
 [[nodiscard]] void *krealloc(void *block, size_t size_bytes);
 
 // The heap for containers that grow.

@@ -2,9 +2,10 @@
 //
 // In memory: a head, which ends with the left red zone; the caller's bytes; the right red zone. All
 // heads in use are in a list in the order of their allocation. A freed block is filled with poison
-// and waits in a queue, so that its memory is not somebody else's at once: when it leaves, the poison
-// has to be whole. Memory that is new to its owner is filled as well, with something else. With the
-// address sanitizer (lib/kasan.h) red zones and freed blocks are forbidden to all code but this.
+// and waits in a queue, so that its memory is not somebody else's at once: when it leaves, the
+// poison has to be whole. Memory that is new to its owner is filled as well, with something else.
+// With the address sanitizer (lib/kasan.h) red zones and freed blocks are forbidden to all code but
+// this.
 #include "mm/heap/watched_block.h"
 
 #include "arch/x86_64/layout.h"

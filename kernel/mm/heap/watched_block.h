@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Blocks of the heap, watched or plain: heap.c calls one of two, plain_block.c or watched_block.c,
-// as the kernel was built. All with the heap's lock held, which is why they return what is wrong, and
-// leave it to the caller to panic.
+// as the kernel was built. All with the heap's lock held, which is why they return what is wrong,
+// and leave it to the caller to panic.
 #pragma once
 
 #include <stdbool.h>

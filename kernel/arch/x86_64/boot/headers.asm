@@ -44,8 +44,8 @@ header:
         dd 12
         dd CONSOLE_EGA_TEXT
 
-; Where there is no text mode, as under UEFI: any size, 32 bits a pixel. On BIOS GRUB is told to stay
-; in text mode (make_iso.sh).
+; Where there is no text mode, as under UEFI: any size, 32 bits a pixel. On BIOS GRUB is told to
+; stay in text mode (make_iso.sh).
         align 8
         dw MULTIBOOT2_TAG_FRAMEBUFFER
         dw 1                            ; optional

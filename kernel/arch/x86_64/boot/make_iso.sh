@@ -4,10 +4,10 @@
 # Makes the boot image: make_iso.sh KERNEL ISO FOLDER STRIP, with FOLDER for what goes into it and
 # STRIP the program that takes away what is for debuggers: GRUB reads every byte of the file.
 # GRUB's core holds only what finds the image; the modules that Multiboot2 needs lie beside the
-# kernel, uncompressed: unpacking them costs more than reading them. For UEFI, which reads a FAT file
-# system only, all of GRUB is one file in an image of one. Either way the image boots from CD and,
-# written to a disk or a stick as it is, from that: GRUB's hybrid boot sector is in front, and the
-# FAT image is a partition.
+# kernel, uncompressed: unpacking them costs more than reading them. For UEFI, which reads a FAT
+# file system only, all of GRUB is one file in an image of one. Either way the image boots from CD
+# and, written to a disk or a stick as it is, from that: GRUB's hybrid boot sector is in front, and
+# the FAT image is a partition.
 set -eu
 
 kernel=$1

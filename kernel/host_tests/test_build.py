@@ -89,14 +89,54 @@ def layer_of(path: Path) -> int:
 
 
 def test_headers_compile_alone(build: Path, tmp_path: Path) -> None:
-    names = [path.relative_to(ROOT / "kernel") for path in SOURCES if path.suffix == ".h"]
-    assert len(names) > 20
+    kernel = [path.relative_to(ROOT / "kernel") for path in SOURCES if path.suffix == ".h"]
+    ktest = [path.relative_to(ROOT / "ktest") for path in (ROOT / "ktest").glob("*.h")]
+    assert len(kernel) > 20 and len(ktest) > 5
     sources = []
-    for name in names:
+    for name in kernel + ktest:
         source = tmp_path / f"{str(name).replace('/', '_')}.c"
         source.write_text(f'#include "{name}"\n')
         sources.append(str(source))
     assert compiles(build, "", "-fsyntax-only", *sources) == ""
+
+
+def test_headers_include_each_other_one_way() -> None:
+    """So each can be read, and changed, without those that include it."""
+    headers = {str(path.relative_to(ROOT / "kernel")): INCLUDE.findall(path.read_text())
+               for path in SOURCES if path.suffix == ".h"}
+    headers.update({path.name: INCLUDE.findall(path.read_text())
+                    for path in (ROOT / "ktest").glob("*.h")})
+    headers["ktest_check.h"].remove("ktest.h")  # the second half of one, in a file of its own
+    assert circle_in(headers) == []
+
+
+def circle_in(headers: Dict[str, List[str]]) -> List[str]:
+    """Headers of which each includes the next, and the last the first; none if there are none."""
+    done: Set[str] = set()
+
+    def walk(name: str, way: List[str]) -> List[str]:
+        if name in way:
+            return way[way.index(name):]
+        if name not in done:
+            for included in headers.get(name, []):
+                circle = walk(included, [*way, name])
+                if circle:
+                    return circle
+            done.add(name)
+        return []
+    return next((circle for circle in (walk(name, []) for name in headers) if circle), [])
+
+
+def test_a_circle_is_found() -> None:
+    assert circle_in({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+    assert circle_in({"a": ["b"], "b": ["d", "c"], "c": ["b"], "d": []}) == ["b", "c"]
+    assert circle_in({"a": ["a"]}) == ["a"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_included_twice(path: Path) -> None:
+    names = re.findall(r'^#include (["<].*[">])', path.read_text(), re.MULTILINE)
+    assert sorted(set(names)) == sorted(names)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "ktest").glob("*.c")),

@@ -49,6 +49,7 @@ KTEST_PARAM(key_layout, types_all_of_ascii, names, describe_name)
 {
     const struct key_layout *layout = key_layout_lookup(*param);
     KTEST_ASSERT_NOT_NULL(test, layout);
+    // NOLINTNEXTLINE(bugprone-too-small-loop-variable): '~' is an int, but a small one
     for (uint16_t character = '!'; character <= '~'; character++) {
         bool is_there = has_character(layout->plain, character) ||
                         has_character(layout->shifted, character) ||

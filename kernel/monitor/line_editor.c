@@ -300,7 +300,7 @@ static void enter(struct line_editor *editor)
 typedef void action_t(struct line_editor *editor);
 
 static action_t *const actions[LINE_KEY_END_OF_KEYS - LINE_KEY_ENTER] = {
-    [LINE_KEY_ENTER - LINE_KEY_ENTER] = enter,
+    [LINE_KEY_ENTER - LINE_KEY_ENTER] = enter, // NOLINT(misc-redundant-expression): as the others
     [LINE_KEY_BACKSPACE - LINE_KEY_ENTER] = backspace,
     [LINE_KEY_DELETE - LINE_KEY_ENTER] = delete,
     [LINE_KEY_LEFT - LINE_KEY_ENTER] = left,

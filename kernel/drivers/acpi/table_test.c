@@ -51,7 +51,7 @@ static void seal_pointer(void)
 static void make_pointer(void)
 {
     memset(pointer, 0, sizeof(pointer));
-    memcpy(pointer, "RSD PTR ", 8);
+    memcpy(pointer, "RSD PTR ", 8); // NOLINT(bugprone-not-null-terminated-result): no string
     pointer[15] = 2;
     memcpy(pointer + 16, &(uint32_t){RSDT_AT}, 4);
     memcpy(pointer + 20, &(uint32_t){POINTER_V2}, 4);

@@ -192,8 +192,10 @@ class Cards:
         if self._is_verbose and scene.command:
             yield f"  command    {shlex.join(scene.command)}"
         yield f"  repeat     {self._repeat(result)}"
-        if scene.seed is not None and not result.is_trouble:
-            yield f"  its order  {self._whole(scene.seed)}"
+        is_exact = any(word.startswith("--exact=") for word in self._command)
+        if (is_exact or scene.seed is not None) and not result.is_trouble:
+            name = "exactly" if is_exact else "its order"
+            yield f"  {name:9}  {self._whole(scene.seed)}"
         if scene.folder:
             yield f"  artifacts  {scene.folder}"
 

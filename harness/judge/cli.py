@@ -100,6 +100,8 @@ def _interrupt(number: int, frame: Optional[FrameType]) -> None:
 
 def _main(arguments: List[str]) -> int:
     options = parse(arguments)
+    if options.exact == ANY_SEED:
+        options.exact = random_seed()
     machine = _machine(options)
     _replace_old_reports(options, machine)
     if options.log or options.attach:
@@ -237,7 +239,8 @@ def _machine(options: argparse.Namespace) -> Machine:
     return Machine(kernel.absolute(), iso.absolute(), options.qemu,
                    BootWay(options.boot or "direct"), options.machine, options.cpu, options.memory,
                    options.accel, has_loader=_has_loader(options, iso),
-                   arguments=tuple(options.argument), extra=tuple(options.qemu_arg))
+                   arguments=tuple(options.argument), extra=tuple(options.qemu_arg),
+                   seed=options.exact)
 
 
 def _has_loader(options: argparse.Namespace, iso: Path) -> bool:
@@ -486,7 +489,8 @@ def exit_status(summary: Summary, is_tap: bool) -> int:
 def _how(machine: Machine, choice: Choice) -> str:
     uses_loader = any(machine.for_needs(test.needs) is not machine for test in choice.tests)
     way = f"{machine.way.value} boot{' and GRUB' * uses_loader}"
-    return ", ".join([way, machine.accel, *choice.how])
+    exactly = [f"exactly, seed {machine.seed}"] if machine.seed is not None else []
+    return ", ".join([way, machine.accel, *exactly, *choice.how])
 
 
 def _short(path: Path) -> str:

@@ -131,6 +131,7 @@ class Evidence:
     timeout: float = 10.0
     waited: float = 0.0  # for the test that was open when the harness gave up
     interventions: Tuple[Intervention, ...] = ()
+    deviation: str = ""  # from an earlier boot that this one had to repeat
     is_cut: bool = False  # the stream ends in the middle of a line
     has_spoken: bool = False  # something came on COM2
     orders: Tuple[str, ...] = ()

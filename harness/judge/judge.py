@@ -105,7 +105,15 @@ def _discredit(evidence: Evidence, records: List[Record]) -> Optional[Finding]:
         finding = check(evidence)
         if finding is not None:
             return finding
-    return _outside_panic(evidence.events) or _wrong_end(evidence, records)
+    return (_outside_panic(evidence.events) or _wrong_end(evidence, records)
+            or _not_repeated(evidence))
+
+
+def _not_repeated(evidence: Evidence) -> Optional[Finding]:
+    if not evidence.deviation:
+        return None
+    return Finding(Trouble.NOT_REPEATED, "this boot had to repeat an earlier one to the byte, and "
+                                         f"did not: {evidence.deviation}")
 
 
 def _no_room(evidence: Evidence) -> Optional[Finding]:

@@ -12,8 +12,9 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
+from . import exact
 from .model import Accel, Needs, Refusal
 from .program import first_line, why_not_run
 from .terms import version_of
@@ -86,11 +87,18 @@ class Machine:
     has_exit_device: bool = True
     arguments: Tuple[str, ...] = ()  # for the kernel, behind the harness's own
     extra: Tuple[str, ...] = ()
+    seed: Optional[int] = None  # of a run that can be repeated to the byte
+    is_disturbed: bool = False  # from outside, at a time that is the host's
 
     @property
     def accelerator(self) -> Accel:
-        counts = "-icount" in self.extra or "--icount" in self.extra
-        return Accel.ICOUNT if counts else Accel[self.accel.upper()]
+        counts = not {"-icount", "--icount"}.isdisjoint(self.extra)
+        return Accel.ICOUNT if counts or self.seed is not None else Accel[self.accel.upper()]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a boot of it says the same each time."""
+        return self.seed is not None and not self.is_disturbed and not self.way.uses_image
 
     @property
     def is_microvm(self) -> bool:
@@ -168,8 +176,15 @@ class Machine:
             "-d", "cpu_reset,int" if is_encore else "cpu_reset", "-D", str(folder / QEMU_LOG),
             "-S", *(["-no-shutdown"] if is_encore else []),
             *(["-trace", "kvm_run_exit"] if traces_exits and self.accelerator is Accel.KVM else []),
-            *self.extra,
+            *self._exactness(folder, is_encore), *self.extra,
         ]
+
+    def _exactness(self, folder: Path, is_encore: bool) -> List[str]:
+        if self.seed is None:
+            return []
+        is_recorded = self.is_exact and not is_encore
+        recording = _escape(folder / exact.RECORDING) if is_recorded else ""
+        return exact.counting(recording) + exact.arguments(self.seed)
 
     def _model(self, have: Needs) -> List[str]:
         has_vga = Needs.VGA in have

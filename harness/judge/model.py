@@ -125,6 +125,7 @@ class Trouble(enum.Enum):
     EXIT_WITHOUT_TOTALS = "exit-without-totals"
     TOTALS_WITHOUT_EXIT = "totals-without-exit"
     WRONG_STATUS = "wrong-exit-status"
+    NOT_REPEATED = "not-repeated"
 
 
 Reason = Union[Cause, Trouble]

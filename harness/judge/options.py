@@ -16,7 +16,8 @@ from .sweep import ALL
 USAGE = 2  # the exit status
 
 COMMAND = "harness/run.py"
-ANY_SEED = -1  # --shuffle without a value
+OPTIONAL = ("--shuffle", "--exact", "--fail-nth")  # these may have a value
+ANY_SEED = -1  # --shuffle and --exact without one
 
 
 MEMORY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kKmMgGtT]?)(?:,.*)?")
@@ -53,7 +54,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
             parser.error("behind parse stands a file, or - for the standard input")
     refuse_empty_values(parser, arguments)
     # argparse would take the next word for an optional value; here it stands behind a = only.
-    options = parser.parse_args([f"{word}=" if word in ("--shuffle", "--fail-nth") else word
+    options = parser.parse_args([f"{word}=" if word in OPTIONAL else word
                                  for word in arguments])
     options.log = log
     _refuse_contradictions(parser, options)
@@ -92,6 +93,13 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         parser.error("--list boots nothing, so that no allocation can fail")
     if options.list and options.durations is not None:
         parser.error("--list boots nothing, so that nothing takes any time")
+    if options.exact is not None:
+        _refuse_beside(parser, "--exact has all of the machine's time counted", (
+            ("--accel kvm", options.accel == "kvm"), ("--gdb", options.gdb),
+            (f"--boot {options.boot}", options.boot in ("grub", "uefi")), ("parse", options.log),
+            ("--attach", options.attach), ("--list", options.list),
+            *((f"--qemu-arg={word}", word.lstrip("-") in ("icount", "rtc", "seed"))
+              for word in options.qemu_arg)))
     if options.bisect_order:
         _refuse_beside(parser, "--bisect-order decides itself what runs and what it says", (
             ("--repeat", options.repeat is not None), ("--until-fail", options.until_fail),
@@ -199,6 +207,10 @@ def _add_run(parser: ArgumentParser) -> None:
                        help="tests that may skip themselves here: else that is an error")
     group.add_argument("--shuffle", type=_seed, metavar="[=SEED]",
                        help="in the order of this seed; without one, of a new seed each round")
+    group.add_argument("--exact", type=_seed, metavar="[=SEED]",
+                       help="a run that is the same each time, to the byte: the machine counts "
+                            "instructions, and the seed makes its random numbers; without one, it "
+                            "is a new one. Rounds are compared")
     group.add_argument("--repeat", type=_rounds, metavar="N", help="so many rounds")
     group.add_argument("--until-fail", action="store_true",
                        help="rounds until a test fails, but no more than --repeat says")
@@ -355,6 +367,7 @@ def command_of(options: argparse.Namespace) -> List[str]:
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float)
                       else str(value)]
     words += ["--bench"] if options.bench else []
+    words += [f"--exact={options.exact}"] if options.exact is not None else []
     words += failing_words(options.fail_nth)
     words += [f"--argument={each}" for each in options.argument]
     return words + [f"--qemu-arg={each}" for each in options.qemu_arg]

@@ -17,14 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import FrozenSet, Generator, Iterator, List, Optional, Sequence, Tuple
 
+from . import exact
 from .crew import Chain, Crew
 from .elf import Image
 from .evidence import Ending, Evidence, Judgement, Result, Stop, Unseen
 from .judge import judge
 from .look import REMAINS
 from .machine import QEMU_LOG, BootWay, Machine
-from .model import (HOPELESS, Cause, Encore, Finding, Isolation, Needs, Reason, Scene,
-                    Test, Trouble, Verdict)
+from .model import (HOPELESS, Cause, Encore, Finding, Inject, Isolation, Needs, Reason,
+                    Scene, Test, Trouble, Verdict)
 from .order import in_order
 from .qemu import Qemu, QemuError, Wish, private_folder, read_tail
 from .reset import read_traps
@@ -70,6 +71,7 @@ def plan(tests: Sequence[Test], machine: Machine, isolates_all: bool,
     one each for the others: those that ask for it, and those that take the machine down, so that
     what others say is sealed by totals."""
     alone = [test for test in tests if isolates_all or test.isolation is Isolation.BOOT
+             or _disturbs(test, machine)
              or takes_the_machine_down(test, _boot([test], machine, version).facts)]
     apart = frozenset(alone)
     together = [test for test in tests if test not in apart]
@@ -79,13 +81,19 @@ def plan(tests: Sequence[Test], machine: Machine, isolates_all: bool,
     return [_boot(group, machine, version) for group in groups]
 
 
+def _disturbs(test: Test, machine: Machine) -> bool:
+    """What the harness does while it runs would make a boot another one each time."""
+    return machine.seed is not None and test.inject is not Inject.NONE
+
+
 def _boot(tests: Sequence[Test], machine: Machine, version: Optional[int]) -> Boot:
     """With the cheapest machine that these tests can share."""
     needs = Needs(0)
     for test in tests:
         needs |= test.needs
     is_asked = any(test.quirks for test in tests)
-    chosen = machine.for_needs(needs)
+    chosen = replace(machine.for_needs(needs),
+                     is_disturbed=any(_disturbs(test, machine) for test in tests))
     return Boot(tuple(tests), Facts(chosen.accelerator, version if is_asked else None,
                                     chosen.offers(needs)), chosen)
 
@@ -106,6 +114,7 @@ class Runner:
         self._seed: Optional[int] = None
         self._crew: Optional[Crew] = None
         self._told = 0  # boots
+        self._streams = exact.Streams()
 
     def run(self, tests: Sequence[Test], seed: Optional[int] = None
             ) -> Generator[Tuple[Result, ...], None, None]:
@@ -222,9 +231,10 @@ class Runner:
 
     def _run(self, boot: Boot, folder: Path, is_encore: bool = False
              ) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
-        nonce = os.urandom(8).hex()
+        words = self._arguments(boot)
+        nonce = _nonce(boot.machine, words)
         machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
-        command = machine.command(folder, self._arguments(boot, nonce), boot.facts.have,
+        command = machine.command(folder, f"ktest.nonce={nonce} {words}", boot.facts.have,
                                   boot.ends_in_triple_fault, is_encore)
         command += self._more_arguments(folder)
         watch = self._watch(boot, folder, is_encore)
@@ -258,10 +268,16 @@ class Runner:
             screen=watch.screen,
             may_skip=self._may_skip(boot), timeout=self._settings.timeout, waited=watch.waited,
             interventions=tuple(watch.interventions), is_cut=watch.is_cut,
-            has_spoken=watch.has_spoken, orders=tuple(watch.orders), console=watch.console, log=log)
+            has_spoken=watch.has_spoken, deviation=self._deviation(boot, words, folder, is_encore),
+            orders=tuple(watch.orders), console=watch.console, log=log)
         scene = Scene(0, tuple(command), str(folder), watch.last_lines, log, watch.registers,
                       watch.ending.has_triple_fault, seed=self._seed)
         return evidence, scene
+
+    def _deviation(self, boot: Boot, words: str, folder: Path, is_encore: bool) -> str:
+        if is_encore or not boot.machine.is_exact or not (folder / exact.LOGS[0]).exists():
+            return ""
+        return self._streams.deviation(words, folder)
 
     # What a run under a debugger does in another way:
 
@@ -279,11 +295,11 @@ class Runner:
         allowed = self._settings.allowed_skips
         return frozenset(test.full_name for test in select(boot.tests, allowed) if allowed)
 
-    def _arguments(self, boot: Boot, nonce: str) -> str:
+    def _arguments(self, boot: Boot) -> str:
+        """What the kernel is told, but for the nonce."""
         is_bench = boot.tests[0].is_bench
         registered = [test for test in self._image.tests if test.is_bench == is_bench]
         words = {
-            "nonce": nonce,
             "select": selector(boot.tests, registered),
             "have": ",".join(str(need.name).lower() for need in Needs if need in boot.facts.have),
             "machine": boot.facts.name if boot.facts.version is not None else "",
@@ -295,6 +311,10 @@ class Runner:
         }
         own = [f"ktest.{key}={value}" for key, value in words.items() if value]
         return " ".join([*own, *boot.machine.arguments])
+
+
+def _nonce(machine: Machine, words: str) -> str:
+    return os.urandom(8).hex() if machine.seed is None else exact.nonce(machine.seed, words)
 
 
 def _failing(nth: Optional[int]) -> str:

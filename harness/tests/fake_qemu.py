@@ -2063,3 +2063,9 @@ def another_version_next_time(play: Play) -> None:
         triple_fault(play)
     else:
         play.version = (2, 0)
+
+
+@lie
+def speaks_of_the_weather(play: Play) -> None:
+    """No lie, but no boot says the same as the one before."""
+    play.console += b"boot %d\r\n" % _number_of_this_boot(play)

@@ -52,7 +52,7 @@ struct boot_framebuffer {
 };
 
 #define BOOT_REGIONS_MAX 128
-#define BOOT_COMMAND_LINE_MAX 2048 // bytes, with the terminating 0
+#define BOOT_COMMAND_LINE_MAX 8192 // bytes, with the terminating 0: thousands of tests' names
 #define BOOT_LOADER_NAME_MAX 64
 #define BOOT_ACPI_POINTER_MAX 36 // bytes: ACPI 6.5, 5.2.5.3
 

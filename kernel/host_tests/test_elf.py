@@ -52,6 +52,12 @@ def disassembled(objects: Path) -> Iterator[Tuple[str, str, str]]:
             yield member, function, match[1]
 
 
+def test_what_is_zeroed_belongs_to_the_image(kernel: Path) -> None:
+    """A loader puts what it has to tell behind the segments, and the kernel clears whole pages."""
+    ends = [each["p_vaddr"] + each["p_memsz"] for each in read(kernel).iter_segments("PT_LOAD")]
+    assert max(ends) == symbols(kernel)["kernel_end"]
+
+
 @proves("1.1")
 def test_is_complete_and_static(kernel: Path) -> None:
     elf = read(kernel)

@@ -13,6 +13,8 @@
 #define OVERRUN 0x02
 #define CAN_SEND 0x20
 #define IDLE 0x40
+#define LOOPBACK 0x10
+#define ON_ITS_WAY 0x21 // what a transmitter that is not idle is about to send
 
 struct fake_uart fake_uart;
 
@@ -99,8 +101,11 @@ static void write(uint16_t base, enum uart_register reg, uint8_t value)
     } else if (reg == UART_FIFO_CONTROL) {
         fake_uart.fifo_control = value;
     } else if (reg == UART_MODEM_CONTROL) {
+        if ((value & LOOPBACK) != 0 && fake_uart.busy_reads != 0) {
+            fake_uart_receive(ON_ITS_WAY, 0);
+        }
         fake_uart.modem_control = value;
-    } else if (reg == UART_DATA && (fake_uart.modem_control & 0x10) != 0) {
+    } else if (reg == UART_DATA && (fake_uart.modem_control & LOOPBACK) != 0) {
         fake_uart_receive(value, 0);
     }
 }

@@ -102,6 +102,8 @@ static bool loopback_works(struct uart *uart)
 enum error uart_init(struct uart *uart, enum uart_base base)
 {
     *uart = (struct uart){.base = base, .polls_max = POLLS_MAX, .fifo_bytes = 1};
+    // What an earlier user sent may still be on its way: in the loopback it would come back.
+    wait_for(uart, LINE_STATUS_IDLE, LOOPBACK_POLLS_MAX);
     write_register(uart, UART_INTERRUPT_ENABLE, 0);
     write_register(uart, UART_LINE_CONTROL, (uint8_t)LINE_CONTROL_DIVISOR);
     write_register(uart, UART_DIVISOR_LOW, DIVISOR_115200);

@@ -57,6 +57,15 @@ static void start_on_fake(struct ktest *test)
 
 // --- On a fake port -----------------------------------------------------------------------------
 
+// As it is where the first words of a boot were sent by somebody else.
+KTEST(uart_interrupt, start_waits_for_what_is_on_its_way)
+{
+    install_fake(test);
+    fake_uart.busy_reads = 50;
+    KTEST_EXPECT_EQ(test, uart_init(&uart, UART_COM1), OK);
+    KTEST_EXPECT_EQ(test, fake_uart.busy_reads, 0);
+}
+
 // Enabled, emptied, and of interrupts at 8 bytes: at 14 there is hardly time left.
 KTEST(uart_interrupt, fifos_are_set_up)
 {

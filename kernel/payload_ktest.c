@@ -47,6 +47,10 @@ static trap_handler_t *unhandled_before;
 void ktest_port_write(const char *bytes, size_t size_bytes)
 {
     uart_send(&com2, bytes, size_bytes);
+    // The test may take the machine down: what is in the FIFO by then would never be sent.
+    if (size_bytes > 0 && bytes[size_bytes - 1] == '\n') {
+        uart_flush(&com2);
+    }
 }
 
 bool ktest_port_try_read(char *byte_out)

@@ -18,7 +18,7 @@ strip=$4
 grub=/usr/lib/grub/i386-pc
 grub_efi=/usr/lib/grub/x86_64-efi
 modules='multiboot2 relocator lsapm boot net acpi linux video mmap vbe normal extcmd verifiers
-         datetime crypto bufio gettext terminal priority_queue video_fb'
+         datetime crypto bufio gettext terminal priority_queue video_fb configfile'
 
 if [ ! -f $grub/boot_hybrid.img ]; then
     echo "make_iso.sh: GRUB's i386-pc modules are missing: apt install grub-pc-bin" >&2
@@ -38,13 +38,19 @@ for module in $modules; do
 done
 cp $grub/moddep.lst "$root/boot/grub/i386-pc/"
 
-# On BIOS the screen stays in text mode; UEFI has none, and hands over a framebuffer.
+# On BIOS the screen stays in text mode; UEFI has none, and hands over a framebuffer. What GRUB does
+# stands in a file with room for words to the kernel, a comment that can be written over in place: the
+# harness does so for machines that have no fw_cfg. (GRUB 2.06 hangs on a comment of 8192 bytes.)
 cat > "$root.cfg" <<'CONFIG'
 insmod multiboot2
-multiboot2 /boot/faultline.elf
-set gfxpayload=text
-boot
+insmod configfile
+source /boot/grub/grub.cfg
 CONFIG
+{
+    printf 'multiboot2 /boot/faultline.elf '
+    head -c 6144 /dev/zero | tr '\0' '#'
+    printf '\nset gfxpayload=text\nboot\n'
+} > "$root/boot/grub/grub.cfg"
 grub-mkimage -O i386-pc-eltorito -p /boot/grub -c "$root.cfg" -o "$root/boot/core.img" \
     biosdisk iso9660
 

@@ -143,8 +143,10 @@ enum ktest_accel {
     KTEST_ACCEL_TCG = 1,
     KTEST_ACCEL_KVM = 2,
     KTEST_ACCEL_ICOUNT = 3, // TCG that counts instructions: what holds of TCG holds of it as well
+    KTEST_ACCEL_BOCHS = 4,  // no QEMU: another implementation of the CPU and the PC
 };
 
+// A version; Bochs has them too.
 #define KTEST_QEMU(major_, minor_) ((major_)*100 + (minor_))
 
 // Machines on which the test can't run or has to end in another way than the manual says. The
@@ -152,7 +154,7 @@ enum ktest_accel {
 struct ktest_quirk {
     struct ktest_outcome outcome; // instead of the attribute's, unless `skip` is set
     uint32_t accel;               // enum ktest_accel
-    uint32_t from;                // first QEMU version that it holds for, by KTEST_QEMU(); 0: any
+    uint32_t from;                // first version that it holds for, by KTEST_QEMU(); 0: any
     uint32_t before;              // first one that it no longer holds for; 0: none
     uint32_t reserved;
     const char *skip; // why the test is skipped there; NULL: it is not

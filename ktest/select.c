@@ -168,13 +168,13 @@ bool select_parse_number(const char **text, uint64_t *value_out)
 }
 
 // By enum ktest_accel.
-static const char *const accel_words[] = {NULL, "tcg-", "kvm-", "icount-"};
+static const char *const accel_words[] = {NULL, "tcg-", "kvm-", "icount-", "bochs-"};
 
 // "tcg-7.2": false if it is not known what this is.
 static bool parse_machine(const char *text, uint32_t *accel_out, uint64_t *version_out)
 {
     const char *rest = NULL;
-    for (*accel_out = KTEST_ACCEL_TCG; *accel_out <= KTEST_ACCEL_ICOUNT; (*accel_out)++) {
+    for (*accel_out = KTEST_ACCEL_TCG; *accel_out <= KTEST_ACCEL_BOCHS; (*accel_out)++) {
         rest = skip_prefix(text, accel_words[*accel_out]);
         if (rest != NULL) {
             break;

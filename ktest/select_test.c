@@ -45,7 +45,8 @@ static const struct ktest_attr quirky = {
                       .before = KTEST_QEMU(10, 0),
                       .outcome = KTEST_FAULT(UD)},
                      {.accel = KTEST_ACCEL_KVM, .skip = "not on KVM"},
-                     {.accel = KTEST_ACCEL_TCG, .from = KTEST_QEMU(11, 0), .skip = "not any more"}),
+                     {.accel = KTEST_ACCEL_TCG, .from = KTEST_QEMU(11, 0), .skip = "not any more"},
+                     {.accel = KTEST_ACCEL_BOCHS, .before = KTEST_QEMU(3, 1), .skip = "in Bochs"}),
 };
 static const struct ktest_attr needy = {.needs = KTEST_NEEDS_VGA};
 
@@ -146,7 +147,7 @@ KTEST(select, first_quirk_that_fits_counts)
         {"tcg-7.2", 0},    {"tcg-9.99", 0},    {"tcg-10.0", -1}, {"tcg-7.1", -1}, {"tcg-5.2", -1},
         {"tcg-11.1", 2},   {"kvm-7.2", 1},     {"hvf-7.2", -1},  {"tcg-", -1},    {"tcg-x.2", -1},
         {"icount-7.2", 0}, {"icount-11.1", 2}, {"icount-", -1},  {"tcg-7", -1},   {"7.2", -1},
-        {NULL, -1},        {"", -1},           {"tcg-7.", -1},
+        {"bochs-3.0", 3},  {"bochs-3.1", -1},  {NULL, -1},       {"", -1},        {"tcg-7.", -1},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         machine_argument = cases[i].machine;

@@ -196,10 +196,11 @@ class Accel(enum.IntEnum):
     TCG = 1
     KVM = 2
     ICOUNT = 3  # TCG that counts instructions: what holds of TCG holds of it as well
+    BOCHS = 4  # no QEMU
 
     @property
     def is_tcg(self) -> bool:
-        return self is not Accel.KVM
+        return self in (Accel.TCG, Accel.ICOUNT)
 
 
 @dataclass(frozen=True)

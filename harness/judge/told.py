@@ -20,7 +20,7 @@ from .sweep import ALL
 from .terms import Facts, version_of
 
 PREFIX = "ktest."
-MACHINE = re.compile(r"(tcg|kvm|icount)-(\d+)\.(\d+)")
+MACHINE = re.compile(r"(tcg|kvm|icount|bochs)-(\d+)\.(\d+)")
 USAGE = 2
 COMMAND_BYTES = 1 << 20
 

@@ -77,7 +77,9 @@ static void expect_text(struct ktest *test, size_t row, const char *text)
 static const uint16_t depths[] = {16, 24, 32};
 
 KTEST_ATTR(console, framebuffer_takes_over_what_was_shown, .needs = KTEST_NEEDS_VGA,
-           .isolation = KTEST_ISOLATION_BOOT);
+           .isolation = KTEST_ISOLATION_BOOT,
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                                   .skip = "Bochs shows no graphics on a terminal"}));
 KTEST_PARAM(console, framebuffer_takes_over_what_was_shown, depths, NULL)
 {
     println("\nbefore");
@@ -94,7 +96,9 @@ KTEST_PARAM(console, framebuffer_takes_over_what_was_shown, depths, NULL)
 
 // host_tests/test_console.py looks at what this one leaves on the screen.
 KTEST_ATTR(console, framebuffer_shows_every_character, .needs = KTEST_NEEDS_VGA,
-           .isolation = KTEST_ISOLATION_BOOT);
+           .isolation = KTEST_ISOLATION_BOOT,
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                                   .skip = "Bochs shows no graphics on a terminal"}));
 KTEST(console, framebuffer_shows_every_character)
 {
     char line[2] = "";
@@ -197,8 +201,10 @@ KTEST_BENCH(console, framebuffer_full_lines_that_differ)
 // serial line takes: QEMU's does not take its time.
 static char full_line[80];
 
-KTEST_ATTR(console, line_is_bounded_with_interrupts_off, .needs = KTEST_NEEDS_VGA,
-           .proves = "7.4.5");
+KTEST_ATTR(
+    console, line_is_bounded_with_interrupts_off, .needs = KTEST_NEEDS_VGA, .proves = "7.4.5",
+    .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                            .skip = "Bochs's serial port takes its time, and polls of it count"}));
 KTEST(console, line_is_bounded_with_interrupts_off)
 {
     memset(full_line, 'x', sizeof(full_line) - 1);

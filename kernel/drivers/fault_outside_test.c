@@ -186,7 +186,9 @@ static void connect_nmi_line(struct ktest *test)
     }
 }
 
-KTEST_ATTR(fault_outside, injected_nmi_arrives, .inject = KTEST_INJECT_NMI, .proves = "5.13 6.15");
+KTEST_ATTR(fault_outside, injected_nmi_arrives, .inject = KTEST_INJECT_NMI, .proves = "5.13 6.15",
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                                   .skip = "Bochs has no monitor to inject it"}));
 KTEST(fault_outside, injected_nmi_arrives)
 {
     take_nmis(note_nmi);
@@ -210,7 +212,9 @@ static void wait_for_machine_check(void)
 // The handler finds in the bank what happened, and clears it: a second machine check on top of one
 // that is not done with would shut the CPU down.
 KTEST_ATTR(fault_outside, injected_machine_check_is_in_its_bank,
-           .inject = KTEST_INJECT_MACHINE_CHECK, .proves = "5.13 6.15");
+           .inject = KTEST_INJECT_MACHINE_CHECK, .proves = "5.13 6.15",
+           .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                                   .skip = "Bochs has no monitor to inject it"}));
 KTEST(fault_outside, injected_machine_check_is_in_its_bank)
 {
     KTEST_ASSERT_EQ(test, cpu_read_cr4() & CR4_MCE, CR4_MCE);

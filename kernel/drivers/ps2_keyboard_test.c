@@ -432,7 +432,10 @@ static uint8_t exchange(uint8_t byte)
     return ps2_read_data();
 }
 
-KTEST_ATTR(ps2_keyboard, real_one_has_set_2, .proves = "7.6.10");
+KTEST_ATTR(ps2_keyboard, real_one_has_set_2, .proves = "7.6.10",
+           .quirks = KTEST_QUIRKS(
+               {.accel = KTEST_ACCEL_BOCHS,
+                .skip = "Bochs's keyboard acknowledges twice before it tells its set"}));
 KTEST_PARAM(ps2_keyboard, real_one_has_set_2, sets, describe_set)
 {
     if (is_brought_up(test, *param)) {

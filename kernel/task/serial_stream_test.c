@@ -160,7 +160,10 @@ KTEST(serial_stream, each_byte_that_is_dropped_is_counted)
 }
 
 // With the port open only when they have come.
-KTEST_ATTR(serial_stream, what_the_port_holds_comes_first, .proves = "12.3.2");
+KTEST_ATTR(
+    serial_stream, what_the_port_holds_comes_first, .proves = "12.3.2",
+    .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                            .skip = "Bochs's serial port shows few bytes only after some time"}));
 KTEST(serial_stream, what_the_port_holds_comes_first)
 {
     begin(test);

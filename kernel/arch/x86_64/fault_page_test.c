@@ -251,8 +251,11 @@ KTEST(fault_page, page_is_a_user_page_only_if_all_levels_say_so)
 
 // The key of a user page holds for ring 0 too, once SMAP lets it through; a supervisor page has
 // none. Key 5 forbids any access, key 6 writing.
-KTEST_ATTR(fault_page, supervisor_access_against_a_protection_key, .needs = KTEST_NEEDS_FULL_CPU,
-           .proves = "5.13");
+KTEST_ATTR(
+    fault_page, supervisor_access_against_a_protection_key, .needs = KTEST_NEEDS_FULL_CPU,
+    .proves = "5.13",
+    .quirks = KTEST_QUIRKS({.accel = KTEST_ACCEL_BOCHS,
+                            .skip = "Bochs checks no protection keys of accesses by the kernel"}));
 KTEST(fault_page, supervisor_access_against_a_protection_key)
 {
     KTEST_ASSERT_NE(test, cpuid(7, 0).ecx & CPUID_7_ECX_PKU, 0);

@@ -236,6 +236,11 @@ def _hint(meant: str) -> str:
 def _machine(options: argparse.Namespace) -> Machine:
     kernel = options.kernel or options.build_dir / "faultline.elf"
     iso = options.iso or options.build_dir / "faultline.iso"
+    if options.bochs:
+        from .bochs import BochsMachine  # which a run in QEMU does without
+        return BochsMachine(kernel.absolute(), iso.absolute(), options.bochs, BootWay.GRUB,
+                            cpu=options.cpu, memory=options.memory,
+                            arguments=tuple(options.argument))
     return Machine(kernel.absolute(), iso.absolute(), options.qemu,
                    BootWay(options.boot or "direct"), options.machine, options.cpu, options.memory,
                    options.accel, has_loader=_has_loader(options, iso),
@@ -283,6 +288,9 @@ def _settings(options: argparse.Namespace) -> "Settings":
 def _runner(image: Image, machine: Machine, choice: Choice, options: argparse.Namespace
             ) -> "Runner":
     from .runner import Runner
+    if options.bochs:
+        from .bochs import BochsRunner
+        return BochsRunner(image, machine, _settings(options))
     return Runner(image, machine, _settings(options))
 
 
@@ -490,7 +498,7 @@ def _how(machine: Machine, choice: Choice) -> str:
     uses_loader = any(machine.for_needs(test.needs) is not machine for test in choice.tests)
     way = f"{machine.way.value} boot{' and GRUB' * uses_loader}"
     exactly = [f"exactly, seed {machine.seed}"] if machine.seed is not None else []
-    return ", ".join([way, machine.accel, *exactly, *choice.how])
+    return ", ".join([way, machine.accelerator.name.lower(), *exactly, *choice.how])
 
 
 def _short(path: Path) -> str:

@@ -38,7 +38,7 @@ class Stop(enum.Enum):
 
 class Unseen(enum.Enum):
     """What nobody can see of a run that the harness did not start: it is not judged, and the
-    report says so. Of a run in QEMU all of it is seen."""
+    report says so. Of a run in QEMU all of it is seen, of one in Bochs all but its end."""
 
     NONCE = "nonce"
     END = "exit status and process state"
@@ -62,6 +62,7 @@ class Ending:
     shutdown: str = ""  # the reason in QMP's event SHUTDOWN
     has_triple_fault: bool = False
     vm_status: str = ""
+    program: str = "QEMU"
 
     @property
     def is_from_outside(self) -> bool:
@@ -82,16 +83,16 @@ class Ending:
     def describe(self) -> str:
         if self.signal is not None:
             how = "itself crashed:" if self.is_crash else "was killed by"
-            return f"QEMU {how} signal {self.signal} ({signal.strsignal(self.signal)})"
+            return f"{self.program} {how} signal {self.signal} ({signal.strsignal(self.signal)})"
         if self.is_from_outside:
-            return f"QEMU was told to end from outside ({self.shutdown})"
+            return f"{self.program} was told to end from outside ({self.shutdown})"
         if self.has_triple_fault:
             return "triple fault: an exception could not be delivered, and the machine reset itself"
         if self.status == 0 and self.shutdown == "guest-reset":
             return "the machine reset itself"
         if self.status == 0 and self.shutdown == "guest-shutdown":
             return "the machine powered itself off"
-        return f"QEMU ended with status {self.status}"
+        return f"{self.program} ended with status {self.status}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import List, Optional, Tuple
 
 from . import exact
 from .model import Accel, Needs, Refusal
-from .program import first_line, why_not_run
+from .program import first_words, why_not_run
 from .terms import version_of
 
 FW_CFG_NAME = "opt/faultline/ktest"
@@ -140,7 +140,7 @@ class Machine:
         """100 * major + minor. Costs 15 ms, so only tests with quirks have it asked for."""
         path = self.executable()
         try:
-            said = first_line([path, "--version"], VERSION_SECONDS, VERSION_BYTES)
+            said = first_words([path, "--version"], VERSION_SECONDS, VERSION_BYTES)
         except OSError as error:
             raise Refusal(f"QEMU did not start: {why_not_run(path, error)}") from error
         match = VERSION.match(said)

@@ -25,28 +25,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Generator, List, Optional, Sequence, Tuple
 
-from . import qemus
+from . import kvm, qemus
 from .cli import BROKEN, FAILED, NO_MATCH, OK, guarded
 from .elf import Image
-from .grid import AXES, Cell, all_cells, pairwise
+from .grid import AXES, KVM, Cell, all_cells, pairwise
 from .model import ROOT, Refusal
 from .options import USAGE, ArgumentParser, refuse_empty_values
 from .program import die_with_parent
 from .selection import select
-from .table import Ran, page
+from .table import Ran, name_of, page
 from .terminal import say
 
 RUN = ROOT / "harness/run.py"
 ICOUNT = ("--qemu-arg=-icount", "--qemu-arg=shift=1,sleep=off")
 TIMEOUT = "60"  # of a test, on the slowest machine with others beside it
 LOOK_SECONDS = 0.05
-VERSION = re.compile(r"version (\d+\.\d+\.\d+)")
+VERSION = re.compile(r"QEMU emulator version (\d+\.\d+\.\d+)|Bochs x86 Emulator (\d+\.\d+)")
 BEGIN, END = "<!-- harness/matrix.py -->\n", "<!-- the end of the matrix -->\n"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A QEMU."""
+    """A QEMU, or Bochs."""
 
     path: Path
     version: str
@@ -81,14 +81,18 @@ class Running:
         if not data["complete"] or data["not_run"]:
             status = status or BROKEN
         return Ran(self._cell, self._program.version, self._command, status, data["counts"],
-                   tuple(data["tests"]), data["seconds"], said)
+                   tuple(data["tests"]), data["seconds"], said, tuple(data["unchecked"]))
 
 
-def command_of(cell: Cell, qemu: Path, build: Path) -> List[str]:
+def command_of(cell: Cell, program: Path, build: Path) -> List[str]:
     """What runs it, without its report."""
-    words = [str(RUN), "--no-build", "--build-dir", str(build), "--timeout", TIMEOUT,
-             "--qemu", str(qemu), "--machine", cell.machine, "--boot", cell.boot,
-             "--cpu", cell.cpu, "--memory", cell.memory, f"--argument=irq={cell.irq}"]
+    words = [str(RUN), "--no-build", "--build-dir", str(build), "--timeout", TIMEOUT]
+    if cell.qemu == qemus.BOCHS:
+        words += ["--bochs", str(program)]
+    else:
+        words += ["--qemu", str(program), "--machine", cell.machine, "--boot", cell.boot]
+    words += ["--accel", "kvm"] if cell.clock == KVM else []
+    words += ["--cpu", cell.cpu, "--memory", cell.memory, f"--argument=irq={cell.irq}"]
     return words + (list(ICOUNT) if cell.clock == "icount" else [])
 
 
@@ -116,7 +120,7 @@ def run_all(cells: Sequence[Cell], programs: Dict[str, Program], options: argpar
 
 
 def tell(ran: Ran) -> None:
-    say(f"{ran.verdict}: QEMU {ran.version} {title(ran.cell)}: {ran.counts.get('pass', 0)} passed, "
+    say(f"{ran.verdict}: {ran.program} {title(ran.cell)}: {ran.counts.get('pass', 0)} passed, "
         f"{ran.counts.get('skip', 0)} skipped, {ran.seconds:.1f} s")
     if not ran.is_good:
         say(f"  repeat  {shlex.join(ran.command)}\n{ran.said}")
@@ -160,14 +164,23 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     return options
 
 
-def chosen(options: argparse.Namespace) -> List[Cell]:
+def wished(options: argparse.Namespace) -> List[Cell]:
+    """All with the properties that were asked for."""
     cells = all_cells()
     for each in options.only:
         axis, _, value = each.partition("=")
         cells = [cell for cell in cells if getattr(cell, axis) == value]
     if not cells:
         raise Refusal("There is no machine with all of these properties.", status=USAGE)
-    return cells if options.all else pairwise(cells)
+    return cells
+
+
+def chosen(cells: List[Cell], options: argparse.Namespace, why_no_kvm: str) -> List[Cell]:
+    """Those of them that there are here."""
+    here = [cell for cell in cells if cell.clock != KVM or not why_no_kvm]
+    if not here:
+        raise Refusal(f"KVM can't be used here: {why_no_kvm}.")
+    return here if options.all else pairwise(here)
 
 
 def programs_of(cells: Sequence[Cell], options: argparse.Namespace) -> Dict[str, Program]:
@@ -175,14 +188,26 @@ def programs_of(cells: Sequence[Cell], options: argparse.Namespace) -> Dict[str,
     found = {}
     for suite in dict.fromkeys(cell.qemu for cell in cells):
         path = qemus.provide(suite, options.cache.absolute(), options.mirror)
-        said = subprocess.run([path, "--version"], stdout=subprocess.PIPE, text=True, check=False,
+        word = "--help" if suite == qemus.BOCHS else "--version"
+        said = subprocess.run([path, word], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False,
                               stderr=subprocess.STDOUT).stdout
         match = VERSION.search(said)
         if match is None:
             raise Refusal(f"{path} does not tell its version. Without its folder, it is fetched "
                           "anew.", said)
-        found[suite] = Program(path, match[1])
+        found[suite] = Program(path, match[1] or match[2])
     return found
+
+
+def probe(cells: Sequence[Cell], programs: Dict[str, Program], options: argparse.Namespace) -> str:
+    """Why there are no machines under KVM, if it is asked for any and there are none."""
+    suites = [cell.qemu for cell in cells if cell.clock == KVM]
+    if not suites:
+        return ""
+    why = kvm.why_not(RUN, programs[suites[-1]].path, options.build_dir.absolute())
+    if why:
+        say(f"no machines under KVM: {why}")
+    return why
 
 
 def image_of(options: argparse.Namespace) -> Image:
@@ -212,18 +237,21 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _main(arguments: List[str]) -> int:
     options = parse(arguments)
-    cells = chosen(options)
+    cells = wished(options)
     if options.list:
-        say("\n".join(map(title, cells)))
+        say("\n".join(map(title, cells if options.all else pairwise(cells))))
         return OK
     if options.fetch:
         for suite, program in programs_of(cells, options).items():
-            say(f"{suite}: QEMU {program.version} {program.path}")
+            say(f"{suite}: {name_of(suite)} {program.version} {program.path}")
         return OK
     image = image_of(options)
     before, behind = around(options.write) if options.write else ("", "")
+    programs = programs_of(cells, options)
+    why_no_kvm = probe(cells, programs, options)
+    cells = chosen(cells, options, why_no_kvm)
     runs: List[Ran] = []
-    with contextlib.closing(run_all(cells, programs_of(cells, options), options)) as endings:
+    with contextlib.closing(run_all(cells, programs, options)) as endings:
         for ran in endings:
             tell(ran)
             runs.append(ran)
@@ -231,7 +259,7 @@ def _main(arguments: List[str]) -> int:
     say(f"{sum(ran.is_good for ran in runs)} of {len(runs)} machines passed")
     if options.write:
         today = time.strftime("%Y-%m-%d", time.gmtime())
-        text = page(runs, image.tests, today, len(all_cells()))
+        text = page(runs, image.tests, today, len(all_cells()), why_no_kvm)
         options.write.write_text(f"{before}{text}{behind}", encoding="utf-8")
     return status_of(runs)
 

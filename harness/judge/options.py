@@ -82,6 +82,7 @@ def _refuse_contradictions(parser: ArgumentParser, options: argparse.Namespace) 
         parser.error("--tap is for Meson, which keeps it: --github has no log to write to")
     if options.boot in ("grub", "uefi") and options.machine.partition(",")[0] == "microvm":
         parser.error("GRUB comes from a CD-ROM, and a microvm has no drive: use --boot direct")
+    _refuse_in_bochs(parser, options)
     _refuse_on_foreign_machines(parser, options)
     _refuse_beside_gdb(parser, options)
     is_repeated = options.repeat is not None or options.until_fail
@@ -113,6 +114,17 @@ def _refuse_beside(parser: ArgumentParser, why: str, others: Sequence[Tuple[str,
     for name, is_used in others:
         if is_used:
             parser.error(f"{why}: it goes without {name}")
+
+
+def _refuse_in_bochs(parser: ArgumentParser, options: argparse.Namespace) -> None:
+    """It is one machine, with one way to boot, and takes no orders."""
+    if options.bochs:
+        _refuse_beside(parser, "--bochs is another program than QEMU", (
+            ("--qemu", options.qemu != "qemu-system-x86_64"), ("--qemu-arg", options.qemu_arg),
+            ("--accel kvm", options.accel == "kvm"), ("--machine", options.machine),
+            (f"--boot {options.boot}", options.boot in ("direct", "uefi")), ("-x", options.stop),
+            ("--gdb", options.gdb), ("--gdb-on-failure", options.gdb_on_failure),
+            ("parse", options.log), ("--attach", options.attach)))
 
 
 def _refuse_on_foreign_machines(parser: ArgumentParser, options: argparse.Namespace) -> None:
@@ -180,6 +192,9 @@ def _add_selection(parser: ArgumentParser) -> None:
 def _add_machine(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the machine")
     group.add_argument("--qemu", default="qemu-system-x86_64", metavar="PATH")
+    group.add_argument("--bochs", default="", metavar="PATH",
+                       help="run in this Bochs instead of QEMU, through GRUB; --cpu is one of its "
+                            "models")
     group.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
     group.add_argument("--boot", choices=[way.value for way in BootWay],
                        help="default: direct, and GRUB for tests that concern the loader; grub: "
@@ -358,7 +373,7 @@ def fixed_seed(options: argparse.Namespace) -> Optional[int]:
 def command_of(options: argparse.Namespace) -> List[str]:
     """What makes the same machine again, up to the tests."""
     defaults = {"boot": None, "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
-                "qemu": "qemu-system-x86_64", "build_dir": ROOT / "build", "kernel": None,
+                "qemu": "qemu-system-x86_64", "bochs": "", "build_dir": ROOT / "build", "kernel": None,
                 "iso": None, "timeout": 10.0, "attach": "", "baud": 115200}
     words = [COMMAND]
     for name, default in defaults.items():

@@ -27,9 +27,9 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
     return prepare
 
 
-def first_line(command: List[str], seconds: float, most_bytes: int) -> bytes:
-    """What the program says first, up to the end of a line; it ends when the time is up. Its
-    children end with it."""
+def first_words(command: List[str], seconds: float, most_bytes: int, end: bytes = b"\n") -> bytes:
+    """What the program says first, up to the end of a line, or other words; it ends when the time is
+    up. Its children end with it."""
     deadline = time.monotonic() + seconds
     said = b""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -37,7 +37,7 @@ def first_line(command: List[str], seconds: float, most_bytes: int) -> bytes:
                           preexec_fn=die_with_parent()) as process:
         assert process.stdout is not None
         try:
-            while b"\n" not in said and len(said) < most_bytes:
+            while end not in said and len(said) < most_bytes:
                 left = max(0.0, deadline - time.monotonic())
                 ready, _, _ = select.select([process.stdout], [], [], left)
                 new = os.read(process.stdout.fileno(), most_bytes) if ready else b""

@@ -190,6 +190,9 @@ class Qemu:
         self._listener.bind(str(self.folder / MONITOR))
         self._listener.listen(1)
         self._watch(self._listener, self._accept_monitor)
+        self._open_ports()
+
+    def _open_ports(self) -> None:
         self._console = self._open_pipes(CONSOLE)
         self._protocol = self._open_pipes(PROTOCOL)
         self._watch(self._console.from_guest, self._read_console)

@@ -101,10 +101,11 @@ def _boot(tests: Sequence[Test], machine: Machine, version: Optional[int]) -> Bo
 class Runner:
     """Runs boots until each test has a verdict. `results` holds what is known so far."""
 
+    unseen: Tuple[Unseen, ...] = ()  # nothing that happens in QEMU
+
     def __init__(self, image: Image, machine: Machine, settings: Settings) -> None:
         self.results: List[Result] = []
         self.boots = 0
-        self.unseen: Tuple[Unseen, ...] = ()  # nothing that happens in QEMU
         self.folders: List[str] = []  # of the boots that nothing was told of as yet
         self._image = image
         self._machine = machine
@@ -233,19 +234,16 @@ class Runner:
              ) -> Generator[Wish, None, Tuple[Evidence, Scene]]:
         words = self._arguments(boot)
         nonce = _nonce(boot.machine, words)
-        machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
-        command = machine.command(folder, f"ktest.nonce={nonce} {words}", boot.facts.have,
-                                  boot.ends_in_triple_fault, is_encore)
-        command += self._more_arguments(folder)
+        command = self._command(boot, folder, f"ktest.nonce={nonce} {words}", is_encore)
         watch = self._watch(boot, folder, is_encore)
         sieve = None
-        if machine.way is BootWay.UEFI:
+        if boot.machine.way is BootWay.UEFI:
             sieve = Sieve()
             watch.wait_for_firmware()
         no_qemu = ""
         try:
             (folder / "command").write_text(shlex.join(command) + "\n")
-            with Qemu(command, folder, sieve) as qemu:
+            with self._program(command, folder, sieve) as qemu:
                 yield from self._follow(watch, qemu)
                 log = qemu.log()
         except QemuError as error:
@@ -269,7 +267,7 @@ class Runner:
             may_skip=self._may_skip(boot), timeout=self._settings.timeout, waited=watch.waited,
             interventions=tuple(watch.interventions), is_cut=watch.is_cut,
             has_spoken=watch.has_spoken, deviation=self._deviation(boot, words, folder, is_encore),
-            orders=tuple(watch.orders), console=watch.console, log=log)
+            orders=tuple(watch.orders), console=watch.console, log=log, unseen=self.unseen)
         scene = Scene(0, tuple(command), str(folder), watch.last_lines, log, watch.registers,
                       watch.ending.has_triple_fault, seed=self._seed)
         return evidence, scene
@@ -279,7 +277,16 @@ class Runner:
             return ""
         return self._streams.deviation(words, folder)
 
-    # What a run under a debugger does in another way:
+    # What a run under a debugger, or in another program, does in another way:
+
+    def _command(self, boot: Boot, folder: Path, arguments: str, is_encore: bool) -> List[str]:
+        machine = boot.machine if self._has_qboot else replace(boot.machine, has_qboot=False)
+        command = machine.command(folder, arguments, boot.facts.have, boot.ends_in_triple_fault,
+                                  is_encore)
+        return command + self._more_arguments(folder)
+
+    def _program(self, command: List[str], folder: Path, sieve: Optional[Sieve]) -> Qemu:
+        return Qemu(command, folder, sieve)
 
     def _more_arguments(self, folder: Path) -> List[str]:
         return []

@@ -75,7 +75,8 @@ def _not_started(evidence: Evidence) -> Optional[Finding]:
         if words.search(evidence.log):
             return Finding(trouble, f"QEMU did not start: {_quoted(evidence.log)} ({advice})")
     words_of_qemu = _quoted(evidence.log) or "it ended with status 1 without a word"
-    return Finding(Trouble.NOT_STARTED, f"QEMU did not start: {words_of_qemu}")
+    return Finding(Trouble.NOT_STARTED,
+                   f"{evidence.ending.program} did not start: {words_of_qemu}")
 
 
 def _not_connected(evidence: Evidence) -> Optional[Finding]:

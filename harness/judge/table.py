@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from .evidence import Unseen
 from .exceptions import WITH_ERROR_CODE
-from .grid import AXES, Cell
+from .grid import AXES, KVM, Cell
 from .model import Accel, Outcome, OutcomeKind, Test
 from .outcomes import describe_outcome
+from .qemus import BOCHS
 from .selection import selector
 from .terms import Facts, describe_version, terms, version_of
 
 PASSED, ALL_SKIPPED = 0, 77  # of a run, by harness/run.py
+
+# What may be unseen of a machine; of all others, nothing.
+UNCHECKED = {BOCHS: (Unseen.END.value,)}
+WITH = {Accel.ICOUNT: " with icount", Accel.KVM: " under KVM", Accel.BOCHS: " (Bochs)"}
+EVIDENCE = {False: "stream, exit status, QMP", True: "stream"}
 
 
 @dataclass(frozen=True)
@@ -20,13 +27,18 @@ class Ran:
     """A run on one of the machines."""
 
     cell: Cell
-    version: str  # QEMU's
+    version: str  # QEMU's, or Bochs's
     command: Tuple[str, ...]
     status: int
     counts: Mapping[str, int] = field(default_factory=dict)
     tests: Tuple[Mapping[str, Any], ...] = ()  # as in the run's report
     seconds: float = 0.0
     said: str = ""
+    unchecked: Tuple[str, ...] = ()  # what of it nobody saw
+
+    @property
+    def program(self) -> str:
+        return f"{name_of(self.cell.qemu)} {self.version}"
 
     @property
     def bad(self) -> int:
@@ -38,6 +50,8 @@ class Ran:
             return f"{self.bad} failed"
         if self.status not in (PASSED, ALL_SKIPPED):
             return "did not run"
+        if self.unchecked != UNCHECKED.get(self.cell.qemu, ()):
+            return "too little evidence"
         return "pass" if self.counts.get("pass", 0) else "nothing passed"
 
     @property
@@ -45,16 +59,28 @@ class Ran:
         return self.verdict == "pass"
 
 
-def page(runs: Sequence[Ran], tests: Sequence[Test], date: str, of: int) -> str:
+def name_of(qemu: str) -> str:
+    """Of the program that a value of this axis stands for."""
+    return "Bochs" if qemu == BOCHS else "QEMU"
+
+
+def page(runs: Sequence[Ran], tests: Sequence[Test], date: str, of: int, why_no_kvm: str) -> str:
     good = sum(ran.is_good for ran in runs)
-    versions = ", ".join(sorted({ran.version for ran in runs}, key=_numbers))
-    return (f"On {date} {good} of {len(runs)} machines passed, by QEMU {versions}; {of} can "
-            "be told apart.\n\n"
-            + _table(["QEMU", *list(AXES)[1:], "verdict", "passed", "skipped"], map(_row, runs))
-            + "\n## Where QEMU does not do what the CPU does\n\n"
-            + _table(["test", "the CPU", "QEMU"], _differences(runs, tests))
+    programs = " and ".join(filter(None, (_versions(runs, name) for name in ("QEMU", "Bochs"))))
+    no_kvm = f"There are none under KVM, which can't be used here: {why_no_kvm}.\n\n"
+    return (f"On {date} {good} of {len(runs)} machines passed, by {programs}; {of} can "
+            f"be told apart.\n\n{no_kvm if why_no_kvm else ''}"
+            + _table(["program", *list(AXES)[1:], "evidence", "verdict", "passed", "skipped"],
+                     map(_row, runs))
+            + "\n## Where a machine does not do what the CPU does\n\n"
+            + _table(["test", "the CPU", "QEMU, Bochs"], _differences(runs, tests))
             + "\n## What was skipped\n\n"
             + _table(["why", "machines", "tests"], _skips(runs, tests)))
+
+
+def _versions(runs: Sequence[Ran], name: str) -> str:
+    versions = {ran.version for ran in runs if name_of(ran.cell.qemu) == name}
+    return f"{name} {', '.join(sorted(versions, key=_numbers))}" if versions else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -65,28 +91,40 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _row(ran: Ran) -> List[str]:
     values = list(vars(ran.cell).values())[1:]
     verdict = ran.verdict if ran.is_good else f"**{ran.verdict}**"
-    return [ran.version, *values, verdict,
+    return [ran.program, *values, EVIDENCE[bool(ran.unchecked)], verdict,
             str(ran.counts.get("pass", 0)), str(ran.counts.get("skip", 0))]
 
 
 def _differences(runs: Sequence[Ran], tests: Sequence[Test]) -> List[List[str]]:
     """Ends of tests that are others there; each of them is asserted."""
-    versions = sorted({version_of(_numbers(ran.version)) for ran in runs})
+    machines = dict.fromkeys(facts for ran in sorted(runs, key=_by_program) for facts in _facts(ran))
     rows = []
     for test in tests:
         found: Dict[str, List[str]] = {}
-        for version in versions:
-            plain, counting = (terms(test, Facts(accel, version, test.needs)).outcome
-                               for accel in (Accel.TCG, Accel.ICOUNT))
-            if plain != test.outcome:
-                found.setdefault(_words(plain), []).append(describe_version(version))
-            if counting not in (plain, test.outcome):
-                found.setdefault(_words(counting), []).append(
-                    f"{describe_version(version)} with icount")
+        for accel, version in machines:
+            outcome = terms(test, Facts(accel, version, test.needs)).outcome
+            as_plain = accel is Accel.ICOUNT and outcome == terms(
+                test, Facts(Accel.TCG, version, test.needs)).outcome
+            if outcome != test.outcome and not as_plain:
+                found.setdefault(_words(outcome), []).append(
+                    describe_version(version) + WITH.get(accel, ""))
         if found:
             rows.append([f"`{test.full_name}`", _words(test.outcome),
                          "; ".join(f"{', '.join(where)}: {what}" for what, where in found.items())])
     return rows
+
+
+def _by_program(ran: Ran) -> Tuple[bool, Tuple[int, int]]:
+    return name_of(ran.cell.qemu) == "Bochs", _numbers(ran.version)
+
+
+def _facts(ran: Ran) -> List[Tuple[Accel, int]]:
+    """What the terms of its tests may depend on; with icount, QEMU's whole version is meant."""
+    version = version_of(_numbers(ran.version))
+    if ran.cell.qemu == BOCHS:
+        return [(Accel.BOCHS, version)]
+    own = [(Accel.KVM, version)] if ran.cell.clock == KVM else []
+    return [(Accel.TCG, version), (Accel.ICOUNT, version), *own]
 
 
 def _words(outcome: Outcome) -> str:

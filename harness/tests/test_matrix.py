@@ -14,10 +14,10 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-from judge import matrix
+from judge import kvm, matrix
 from judge.grid import Cell, all_cells, pairwise
 from judge.model import Accel, Outcome, OutcomeKind, Quirk, Test
-from judge.table import Ran, page
+from judge.table import UNCHECKED, Ran, page
 from tests.conftest import HERE
 from tests.test_process import PATIENCE_SECONDS, is_alive, wait_until
 
@@ -28,7 +28,8 @@ Capture = pytest.CaptureFixture[str]
 PLAYER = """
 import json, os, pathlib, signal, sys, time
 words = sys.argv
-suite = pathlib.Path(words[words.index("--qemu") + 1]).parent.name
+option = "--bochs" if "--bochs" in words else "--qemu"
+suite = pathlib.Path(words[words.index(option) + 1]).parent.name
 report = pathlib.Path(words[words.index("--json") + 1])
 folder = pathlib.Path(__file__).parent
 signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.2), sys.exit(130)))
@@ -50,10 +51,13 @@ if play == "writes nonsense":
 counts = {"fails": {"fail": 1}, "is in error": {"error": 2}, "skips all": {"skip": 3}}
 report.write_text(json.dumps({
     "complete": play != "is incomplete", "not_run": 3 if play == "leaves some" else 0, "tests": [],
-    "counts": counts.get(play, {"pass": 4, "skip": 1}), "seconds": 1.25}))
+    "counts": counts.get(play, {"pass": 4, "skip": 1}), "seconds": 1.25,
+    "unchecked": ["exit status and process state"] if (suite == "bochs") is (
+        play != "sees another end") else []}))
 sys.exit({"fails": 1, "is in error": 1, "skips all": 77, "breaks": 99}.get(play, 0))
 """
 VERSIONS = {"bullseye": "5.2.0", "bookworm": "7.2.22", "trixie": "10.0.13", "sid": "11.1.3"}
+BOCHS = ("--only", "qemu=bochs")
 FEW = ("--only", "machine=pc", "--only", "boot=direct", "--only", "irq=apic", "--only", "cpu=max",
        "--only", "memory=128M", "--only", "clock=plain")  # one of each version
 Plays = Callable[..., None]
@@ -67,6 +71,10 @@ def cache(tmp_path: Path) -> Path:
         program.parent.mkdir(parents=True)
         program.write_text(f"#!/bin/sh\necho QEMU emulator version {version}\n")
         program.chmod(0o755)
+    bochs = tmp_path / "cache/bochs/bochs"
+    bochs.parent.mkdir()
+    bochs.write_text("#!/bin/sh\n[ $1 = --help ] && echo && echo '  Bochs x86 Emulator 3.0'\n")
+    bochs.chmod(0o755)
     return tmp_path / "cache"
 
 
@@ -118,7 +126,8 @@ def test_a_machine_that_counts_instructions() -> None:
     ("fails", "1 failed", 1), ("is in error", "2 failed", 1), ("dies", "did not run", 99),
     ("refuses", "did not run", 99), ("writes nonsense", "did not run", 99),
     ("breaks", "did not run", 99), ("is incomplete", "did not run", 99),
-    ("leaves some", "did not run", 99), ("skips all", "nothing passed", 99)])
+    ("leaves some", "did not run", 99), ("skips all", "nothing passed", 99),
+    ("sees another end", "too little evidence", 99)])
 def test_a_machine_that_does_not_pass(play: str, verdict: str, status: int, words: List[str],
                                       plays: Plays, tmp_path: Path, capsys: Capture) -> None:
     plays(trixie=play)
@@ -129,7 +138,9 @@ def test_a_machine_that_does_not_pass(play: str, verdict: str, status: int, word
     assert f"\n  repeat  {tmp_path}/player.py --no-build " in output
     assert play == "dies" or f"\nthe harness plays: {play}\n" in output
     assert output.endswith("\n3 of 4 machines passed\n")
-    row = f"| 10.0.13 | pc | direct | apic | max | 128M | plain | **{verdict}** |"
+    evidence = "stream" if play == "sees another end" else "stream, exit status, QMP"
+    row = (f"| QEMU 10.0.13 | pc | direct | apic | max | 128M | plain | {evidence} | "
+           f"**{verdict}** |")
     assert row in path.read_text()
 
 
@@ -137,6 +148,61 @@ def test_a_failure_weighs_more_than_a_machine_that_did_not_run(words: List[str],
                                                               ) -> None:
     plays(bullseye="fails", sid="refuses")
     assert matrix.main([*words, *FEW]) == 1
+
+
+def test_bochs_is_one_of_the_machines(words: List[str], plays: Plays, tmp_path: Path,
+                                      capsys: Capture) -> None:
+    path = tmp_path / "page.md"
+    assert matrix.main([*words, *BOCHS, "--write", str(path), "alpha.*"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "pass: Bochs 3.0 bochs pc grub apic max 128M plain: 4 passed, 1 skipped, 1.2 s",
+        "pass: Bochs 3.0 bochs pc grub pic core2_penryn_t9600 32M plain: 4 passed, 1 skipped, 1.2 s",
+        "2 of 2 machines passed"]
+    assert log(tmp_path)[0][2:-1] == [
+        "--no-build", "--build-dir", words[1], "--timeout", "60", "--bochs",
+        f"{words[3]}/bochs/bochs", "--cpu", "max", "--memory", "128M", "--argument=irq=apic",
+        "alpha.*", "--json"]
+    text = path.read_text()
+    assert "2 of 2 machines passed, by Bochs 3.0; " in text
+    assert "\n| Bochs 3.0 | pc | grub | apic | max | 128M | plain | stream | pass | 4 | 1 |" in text
+
+
+def test_bochs_has_to_say_what_nobody_saw(words: List[str], plays: Plays, capsys: Capture) -> None:
+    plays(bochs="sees another end")
+    assert matrix.main([*words, *BOCHS]) == 99
+    assert capsys.readouterr().out.startswith("too little evidence: Bochs 3.0 ")
+
+
+# --- KVM ------------------------------------------------------------------------------------------
+
+
+def test_machines_under_kvm_where_it_works(words: List[str], tmp_path: Path, capsys: Capture,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: List[Tuple[Path, ...]] = []
+
+    def works(*given: Path) -> str:
+        asked.append(given)
+        return ""
+    monkeypatch.setattr(kvm, "why_not", works)
+    few = [word for word in FEW if word != "clock=plain"][:-1]
+    assert matrix.main([*words, *few, "--only", "clock=kvm", "--only", "qemu=sid"]) == 0
+    assert capsys.readouterr().out.startswith("pass: QEMU 11.1.3 sid pc direct apic max 128M kvm: ")
+    assert asked == [(matrix.RUN, Path(words[3]) / "sid/qemu-system-x86_64", Path(words[1]))]
+    assert " --accel kvm " in " ".join(log(tmp_path)[0])
+
+
+def test_without_kvm_its_machines_are_left_out_and_the_page_says_why(
+        words: List[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kvm, "why_not", lambda *_: "it stops at int3")
+    path = tmp_path / "page.md"
+    only = ["--only", "qemu=sid", "--only", "machine=pc", "--only", "boot=direct"]
+    assert matrix.main([*words, *only, "--write", str(path)]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("no machines under KVM: it stops at int3\n") and " kvm:" not in output
+    assert "\nThere are none under KVM, which can't be used here: it stops at int3.\n" in (
+        path.read_text())
+    assert matrix.main([*words, "--only", "clock=kvm"]) == 99
+    assert capsys.readouterr().err == "faultline: KVM can't be used here: it stops at int3.\n"
 
 
 def test_side_by_side_the_page_is_the_same(words: List[str], plays: Plays, tmp_path: Path,
@@ -234,6 +300,8 @@ def test_versions_are_fetched_and_nothing_run(words: List[str], cache: Path, tmp
     assert matrix.main([*words[2:], "--fetch", "--only", "qemu=trixie"]) == 0
     assert capsys.readouterr().out == (
         f"trixie: QEMU 10.0.13 {cache}/trixie/qemu-system-x86_64\n")
+    assert matrix.main([*words[2:], "--fetch", *BOCHS]) == 0
+    assert capsys.readouterr().out == f"bochs: Bochs 3.0 {cache}/bochs/bochs\n"
     assert log(tmp_path) == []
 
 
@@ -288,8 +356,9 @@ def ran(suite: str, clock: str, **tests: str) -> Ran:
     data: Tuple[Dict[str, Any], ...] = tuple(
         {"name": f"s.{name}", "verdict": "skip" if why else "pass", "sentence": why}
         for name, why in tests.items())
-    return Ran(Cell(suite, "pc", "direct", "apic", "max", "128M", clock), VERSIONS[suite], (), 0,
-               {"pass": 2, "skip": 1}, data)
+    return Ran(Cell(suite, "pc", "direct", "apic", "max", "128M", clock),
+               VERSIONS.get(suite, "3.0"), (), 0, {"pass": 2, "skip": 1}, data,
+               unchecked=UNCHECKED.get(suite, ()))
 
 
 def lines(text: str, head: str) -> List[str]:
@@ -305,21 +374,23 @@ def test_what_differs_is_merged_by_test() -> None:
             Quirk(fault(8), Accel.TCG, since=1000), Quirk(other, Accel.TCG, before=702))),
         Test("s", "counts", quirks=(Quirk(other, Accel.ICOUNT, before=1000),)),
         Test("s", "skipped", quirks=(Quirk(Outcome(), Accel.TCG, skip="not here"),)),
-        Test("s", "kvm", quirks=(Quirk(other, Accel.KVM),))]
-    text = page([ran("sid", "plain"), ran("trixie", "plain"), ran("bullseye", "icount")], tests,
-                "2026-01-02", 7)
-    assert text.startswith("On 2026-01-02 3 of 3 machines passed, by QEMU 5.2.0, 10.0.13, 11.1.3; "
-                           "7 can be told apart.\n")
-    assert lines(text, "test | the CPU | QEMU") == [
+        Test("s", "kvm", quirks=(Quirk(other, Accel.KVM),)),
+        Test("s", "bochs", quirks=(Quirk(other, Accel.BOCHS),))]
+    text = page([ran("bochs", "plain"), ran("sid", "plain"), ran("trixie", "plain"), ran("bullseye", "icount")], tests,
+                "2026-01-02", 7, "")
+    assert text.startswith("On 2026-01-02 4 of 4 machines passed, by QEMU 5.2.0, 10.0.13, 11.1.3 "
+                           "and Bochs 3.0; 7 can be told apart.\n")
+    assert lines(text, "test | the CPU | QEMU, Bochs") == [
         "| `s.code` | #PF (page fault), error code 0x9 | 5.2: triple fault; "
         "10.0, 11.1: #PF (page fault), error code 0x8 |",
-        "| `s.counts` | the test returns | 5.2 with icount: triple fault |"]
+        "| `s.counts` | the test returns | 5.2 with icount: triple fault |",
+        "| `s.bochs` | the test returns | 3.0 (Bochs): triple fault |"]
 
 
 def test_skips_are_counted_by_machine_and_named_by_suite() -> None:
     tests = [Test("s", "a"), Test("s", "b"), Test("t", "c"), Test("s", "d", is_bench=True)]
     text = page([ran("sid", "plain", a="needs vga", b="needs vga"),
                  ran("sid", "icount", a="needs vga", b="not here"),
-                 ran("trixie", "plain", a="", b="")], tests, "2026-01-02", 7)
+                 ran("trixie", "plain", a="", b="")], tests, "2026-01-02", 7, "")
     assert lines(text, "why | machines | tests") == [
         "| needs vga | 2 | `s.*` |", "| not here | 1 | `s.b` |"]

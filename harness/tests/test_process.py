@@ -20,7 +20,7 @@ import pytest
 from judge import cli
 from judge.machine import Machine
 from judge.model import Needs
-from judge.program import first_line
+from judge.program import first_words
 from judge.qemu import ProtocolData, Qemu
 from tests.conftest import HERE
 from tests.proves import proves
@@ -183,11 +183,11 @@ def test_a_program_that_is_no_qemu_is_not_listened_to_for_long(tmp_path: Path) -
     script.write_text("#!/bin/sh\nexec yes a line without end | tr -d '\\n'\n")
     script.chmod(0o755)
     before = time.monotonic()
-    said = first_line([str(script)], 30.0, 4096)
+    said = first_words([str(script)], 30.0, 4096)
     assert 4096 <= len(said) <= 8192 and time.monotonic() - before < 20
     child = tmp_path / "child"
     script.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {child}\nsleep 1000\n")
-    assert first_line([str(script)], 0.5, 4096) == b""
+    assert first_words([str(script)], 0.5, 4096) == b""
     wait_until(lambda: not processes_of(script) and not is_alive(int(child.read_text())))
 
 

@@ -20,6 +20,8 @@ start       whether the machine that was asked for came to run at all
 judge       evidence in, verdicts out: a pure function
 crew        boots side by side, judgements in order
 runner      which boots there are
+bochs       runs in Bochs, which is no QEMU
+kvm         whether KVM can be used
 sieve       what comes before a stream that others have written down
 serial_line a machine behind a serial line, as channels
 told        what a kernel was told that somebody else has booted

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import zip_longest
+from os.path import commonprefix
 from pathlib import Path
 from typing import Dict, List
 
@@ -59,15 +60,14 @@ class Streams:
 
 def _first_difference(first: bytes, other: bytes) -> str:
     lines = zip_longest(*(log.splitlines(keepends=True) for log in (first, other)), fillvalue=b"")
-    number, pair = next((number, pair) for number, pair in enumerate(lines, 1)
-                        if pair[0] != pair[1])
-    shown = (_around(line, pair) for line in pair)
-    return "line {}: {!r}, and now {!r}".format(number, *shown)
+    for number, (left, right) in enumerate(lines, 1):
+        if left != right:
+            return f"line {number}: {_around(left, right)!r}, and now {_around(right, left)!r}"
+    return "where no line differs"
 
 
-def _around(line: bytes, pair: "tuple[bytes, bytes]") -> str:
+def _around(line: bytes, other: bytes) -> str:
     """Lines are long: from a little before the first byte that differs."""
-    same = next((at for at, (left, right) in enumerate(zip(*pair)) if left != right),
-                min(map(len, pair)))
+    same = len(commonprefix([line, other]))
     start = max(0, same - SHOWN_CHARACTERS // 2)
     return line[start:start + SHOWN_CHARACTERS].decode("ascii", "backslashreplace")

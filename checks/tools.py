@@ -201,7 +201,7 @@ def python_jobs(build: Path, files: Sources) -> Iterator[Job]:
 
 
 def types_jobs(build: Path, files: Sources) -> Iterator[Job]:
-    folders = ("harness", "kernel/host_tests", "checks")
+    folders = ("harness", "kernel/host_tests", "checks", ".ci")
     yield Job("types", "Python", (
         *module("mypy", "mypy"), "--config-file", str(ROOT / "harness/pyproject.toml"),
         "--no-error-summary", "--cache-dir", str(build / "checks/mypy"),

@@ -89,12 +89,14 @@ def place_of(result: Result, root: Path = ROOT) -> Tuple[str, int]:
 
 
 def _in_repository(file: str, root: Path) -> str:
-    """The project may be a folder of the repository."""
+    """The project may be a folder of the repository; or an action beside it, and the kernel the
+    repository's."""
     root = root.resolve()
     workspace = Path(os.environ.get("GITHUB_WORKSPACE") or root).resolve()
+    top = root if workspace != root and not workspace.is_dir() else workspace
+    base = root if top in root.parents else top
     try:
-        path = (root / file).resolve()
-        top = workspace if workspace in root.parents else root
+        path = (base / file).resolve()
         return str(path.relative_to(top)) if path.is_file() else ""
     except (OSError, ValueError):  # a zero in the name, or a place elsewhere
         return ""

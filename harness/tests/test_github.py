@@ -182,6 +182,15 @@ def test_the_project_may_be_a_folder_of_the_repository(monkeypatch: pytest.Monke
     assert github.place_of(replace(failed(), record=None)) == ("ktest/check.c", 7)
 
 
+def test_the_project_may_be_an_action_in_anothers_repository(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    assert github.place_of(replace(failed(), record=None)) == ("", 0)
+    (tmp_path / "ktest").mkdir()
+    (tmp_path / "ktest/check.c").touch()
+    assert github.place_of(replace(failed(), record=None)) == ("ktest/check.c", 7)
+
+
 # --- The job summary ------------------------------------------------------------------------------
 
 

@@ -14,7 +14,10 @@ uint64_t kernel_stack_slots[STACK_SLOT_COUNT / 64];
 
 struct guarded_stack *stack_get(enum boot_stack stack)
 {
-    return stack == BOOT_STACK_TEST ? boot_stacks - 1 : &boot_stacks[stack];
+    if (stack == BOOT_STACK_TEST) { // an object of its own, which no index leads to
+        return (struct guarded_stack *)((uint64_t)boot_stacks - sizeof(struct guarded_stack));
+    }
+    return &boot_stacks[stack];
 }
 
 uint64_t stack_top(enum boot_stack stack)

@@ -53,12 +53,14 @@ KTEST(fault_page, address_is_exact_to_the_byte)
     }
 }
 
+typedef uint64_t unaligned_t [[gnu::aligned(1)]];
+
 // An access across two pages faults on the second one, at its first byte.
 KTEST(fault_page, access_across_pages_faults_where_it_enters_the_missing_one)
 {
     uint64_t first = window_map(0, PTE_WRITABLE);
     window_unmap(1);
-    KTEST_EXPECT_FAULT(test, PF, 2, *(volatile uint64_t *)(first + PAGE_SIZE - 3) = 1);
+    KTEST_EXPECT_FAULT(test, PF, 2, *(volatile unaligned_t *)(first + PAGE_SIZE - 3) = 1);
     expect_address(test, first + PAGE_SIZE);
 }
 

@@ -3,13 +3,6 @@
 
 #include "arch/x86_64/trap.h"
 
-// What the checks of the address sanitizer multiply the instructions by, at most.
-#ifdef KASAN
-#define STEPS_PER_INSTRUCTION 30
-#else
-#define STEPS_PER_INSTRUCTION 1
-#endif
-
 static volatile unsigned step_count;
 static unsigned empty_count; // what a measurement of nothing counts
 static trap_handler_t *handler_before;
@@ -33,5 +26,6 @@ void step_counter_open(void)
 unsigned step_counter_close(void)
 {
     trap_set_handler(VECTOR_DEBUG, handler_before);
+    // The divisor is the sanitizer's: kernel/debug/meson.build.
     return (step_count - empty_count) / STEPS_PER_INSTRUCTION;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // For tests: instructions, each counted by a single-step trap. Exact on every machine, whatever its
-// clock; each turn of a string instruction counts. With the address sanitizer it is a lower bound.
+// clock; each turn of a string instruction counts. With a sanitizer it is a lower bound.
 #pragma once
 
 #include "arch/x86_64/cpu.h"

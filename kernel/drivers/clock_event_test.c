@@ -143,7 +143,7 @@ KTEST(clock_event, pit_measures_the_clock)
     KTEST_EXPECT_LT(test, distance, clock_hz() / 100);
 }
 
-static uint64_t ticks;
+static volatile uint64_t ticks;
 static uint64_t first_ns;
 static uint64_t last_ns;
 
@@ -174,7 +174,7 @@ static void take_line(struct ktest *test)
 
 static void wait_for_ticks(uint64_t count)
 {
-    while (*(volatile uint64_t *)&ticks < count) {
+    while (ticks < count) {
         cpu_wait_for_interrupt();
         cpu_disable_interrupts();
     }
@@ -265,7 +265,7 @@ KTEST(clock_event, hpet_is_not_where_nothing_answers)
 
 // --- Local APIC's timer -------------------------------------------------------------------------
 
-static uint64_t apic_ticks;
+static volatile uint64_t apic_ticks;
 
 static void count_apic_tick(struct trap_frame *frame)
 {
@@ -300,7 +300,7 @@ KTEST(clock_event, apic_timer_comes_in_time)
         apic_ticks = 0;
         uint64_t start = clock_monotonic_ns();
         apic_timer_event->set(lengths_ns[i]);
-        while (*(volatile uint64_t *)&apic_ticks == 0) {
+        while (apic_ticks == 0) {
             cpu_wait_for_interrupt();
             cpu_disable_interrupts();
         }

@@ -25,7 +25,7 @@ static uint64_t interrupt_count(void)
     return count;
 }
 
-static uint64_t interrupts_seen;
+static volatile uint64_t interrupts_seen;
 static uint64_t last_vector;
 
 static void count_interrupt(struct trap_frame *frame)
@@ -85,7 +85,7 @@ KTEST(pic, timer_arrives_at_its_vector)
     port_write8(PIC1_DATA, 0xfe);
     uint16_t masks = pic_read_masks();
     cpu_enable_interrupts();
-    for (int i = 0; i < WAIT_MAX && *(volatile uint64_t *)&interrupts_seen == 0; i++) {
+    for (int i = 0; i < WAIT_MAX && interrupts_seen == 0; i++) {
         cpu_relax();
     }
     cpu_disable_interrupts();

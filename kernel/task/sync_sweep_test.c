@@ -44,7 +44,7 @@ static bool is_left_alone(unsigned client)
 
 static struct semaphore semaphore;
 static struct semaphore_acquire acquires[2];
-static unsigned acquired_count;
+static unsigned acquired_count; // atomic
 
 static void begin_with_permits(uint32_t permits)
 {
@@ -95,7 +95,8 @@ static void release(void)
 
 static void try_acquire(void)
 {
-    acquired_count += semaphore_try_acquire(&semaphore);
+    bool is_acquired = semaphore_try_acquire(&semaphore);
+    __atomic_fetch_add(&acquired_count, is_acquired, __ATOMIC_RELAXED);
 }
 
 static void drop_acquire(void)
@@ -362,7 +363,7 @@ static void let_sleep(void)
 // The time has come, and if the timer is queued, its interrupt. If it is queued later, then later.
 static void end_delay(void)
 {
-    test_clock_ns = 5100;
+    __atomic_store_n(&test_clock_ns, 5100, __ATOMIC_RELAXED);
     if (timer_cancel(&delay.timer)) {
         delay.timer.function(&delay.timer);
     }

@@ -22,7 +22,6 @@
 
 // --- Registers ----------------------------------------------------------------------------------
 
-#define RFLAGS_TF BIT(8)
 #define RFLAGS_IOPL GENMASK(13, 12)
 #define RFLAGS_NT BIT(14)
 #define RFLAGS_KEPT (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)

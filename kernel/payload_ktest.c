@@ -20,6 +20,7 @@
 #include "drivers/uart_16550.h"
 #include "irq/irq.h"
 #include "ktest_invariants.h"
+#include "lib/kcsan.h"
 #include "lib/string.h"
 #include "mm/allocation_hook.h"
 #include "mm/frame.h"
@@ -144,6 +145,7 @@ void ktest_port_recover(const struct ktest_mark *mark, struct ktest_recovery *re
     }
     spinlock_abandon(keep_count);
     irq_abandon();
+    kcsan_abandon();
     if (kernel_space_page_count() != mark->words[2]) {
         recovery_out->distrust = "pages that a dead test has mapped are left";
     }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "lib/kasan.h"
+#include "lib/kcsan.h"
 
 #define REP_MIN 512
 
@@ -118,6 +119,8 @@ static void move_up(unsigned char *destination, const unsigned char *source, siz
 
         kasan_check(source, word_count * 8, KASAN_READ);
         kasan_check(destination, word_count * 8, KASAN_WRITE);
+        kcsan_check(source, word_count * 8, false);
+        kcsan_check(destination, word_count * 8, true);
         __asm__ volatile("rep movsq"
                          : "+D"(destination), "+S"(source), "+c"(word_count)
                          :
@@ -188,6 +191,7 @@ void *memset(void *destination, int value, size_t size_bytes)
         size_t word_count = size_bytes / 8;
 
         kasan_check(next, word_count * 8, KASAN_WRITE);
+        kcsan_check(next, word_count * 8, true);
         __asm__ volatile("rep stosq" : "+D"(next), "+c"(word_count) : "a"(pattern) : "memory");
         size_bytes %= 8;
     }

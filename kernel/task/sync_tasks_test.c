@@ -21,7 +21,8 @@ TESTS_BYPASS_GUARDS
 #define ROUNDS 100000
 #define ACTORS 30
 #define CAPACITY 4
-#define NUMBERS 100000 // more than rounds and interrupts can send
+// More than rounds and interrupts can send: the slower the rounds, the more of these.
+#define NUMBERS (STEPS_PER_INSTRUCTION > 1 ? 400000 : 100000)
 #define PERIOD_NS (20 * NS_PER_US)
 #define PERMITS 5 // that an interrupt releases
 

@@ -16,7 +16,6 @@
 #define UNMAPPED 0xffffffffc0000000 // the image's last GiB has no tables
 #define NON_CANONICAL 0x0000800000000000
 
-#define RFLAGS_TF BIT(8)
 #define RFLAGS_NT BIT(14)
 #define RFLAGS_RF BIT(16)
 #define CR0_PE BIT(0)

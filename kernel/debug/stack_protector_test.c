@@ -2,25 +2,29 @@
 //
 // An array that is written beyond its end is noticed when its function returns: in builds with the
 // stack protector.
-#include <stddef.h>
 #include <stdint.h>
 
 #include "ktest.h"
 #include "lib/kasan.h"
 
 #define ARRAY_BYTES 32
-#define GUARD_BYTES 8
 
 extern uint64_t __stack_chk_guard;
 
+enum extent {
+    ARRAY,
+    FRAME, // on to the saved RBP, wherever the compiler has put the guard
+};
+
 // The address sanitizer would find it first.
-[[gnu::noinline]] NO_KASAN static void fill(size_t size_bytes)
+[[gnu::noinline]] NO_KASAN static void fill(enum extent extent)
 {
     char array[ARRAY_BYTES];
-    char *start = array;
-    __asm__("" : "+r"(start)); // the compiler must not know that it is too much
-    for (size_t i = 0; i < size_bytes; i++) {
-        *(volatile char *)(start + i) = 'x';
+    char *next = array;
+    __asm__("" : "+r"(next)); // the compiler must not know that it is too much
+    char *end = extent == ARRAY ? next + ARRAY_BYTES : (char *)__builtin_frame_address(0);
+    for (; next < end; next++) {
+        *(volatile char *)next = 'x';
     }
 }
 
@@ -29,13 +33,13 @@ KTEST_ATTR(stack_protector, overflow_panics_with_the_function,
 KTEST(stack_protector, overflow_panics_with_the_function)
 {
     KTEST_ARM(test);
-    fill(ARRAY_BYTES + GUARD_BYTES);
+    fill(FRAME);
 }
 
 KTEST(stack_protector, array_may_be_filled)
 {
-    fill(ARRAY_BYTES);
-    KTEST_EXPECT_PANIC(test, "stack smashed in fill", fill(ARRAY_BYTES + GUARD_BYTES));
+    fill(ARRAY);
+    KTEST_EXPECT_PANIC(test, "stack smashed in fill", fill(FRAME));
 }
 
 KTEST(stack_protector, guard_is_random_and_ends_strings)

@@ -8,6 +8,7 @@
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
 #include "ktest.h"
+#include "lib/kcsan.h"
 
 #define STACK_UNMAPPED (UNMAPPED + PAGE_SIZE)
 
@@ -85,8 +86,9 @@ KTEST(double_fault, push_at_a_non_canonical_address)
     KTEST_EXPECT_EQ(test, ktest_last_fault(test)->rsp, NON_CANONICAL + PAGE_SIZE);
 }
 
-// Recursion that no compiler turns into a loop: something is left to do behind the call.
-[[gnu::noinline]] static uint64_t recurse(uint64_t depth)
+// Recursion that no compiler turns into a loop: something is left to do behind the call. It calls
+// nothing else, so that the stack ends here.
+[[gnu::noinline]] NO_KCSAN static uint64_t recurse(uint64_t depth)
 {
     volatile uint64_t local = depth;
     if (depth == UINT64_MAX) {

@@ -48,7 +48,7 @@ REASONED = {"shell": " # one word", "python": "  (it has an effect)"}
 def make_tree(tmp_path: Path) -> Path:
     """A project of two sources, with the checks and settings of this one."""
     tree = tmp_path / "tree"
-    for name in ("checks", "kernel", "docs", "harness", "kernel/host_tests"):
+    for name in ("checks", "kernel", "docs", "harness", "kernel/host_tests", ".ci"):
         (tree / name).mkdir(parents=True)
     for name in ("findings.py", "tools.py", "lint.py"):
         shutil.copy(HERE / name, tree / "checks" / name)
@@ -56,6 +56,7 @@ def make_tree(tmp_path: Path) -> Path:
         shutil.copy(HERE.parent / name, tree / name)
     (tree / "checks/exceptions.txt").write_text("# none\n")
     (tree / "harness/empty.py").write_text("")
+    (tree / ".ci/rules.py").write_text("")
     (tree / "kernel/host_tests/bare.py").write_text("")
     for name in ("main.c", "planted_test.c"):
         (tree / "kernel" / name).write_text(HEAD)

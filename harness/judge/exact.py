@@ -3,9 +3,9 @@
 gets from outside comes from a seed.
 
 Counting alone does not do. While the CPU halts, QEMU (seen with 7.2 and 11.1) moves the clock on
-from its main loop, and if that comes before the last instructions have been counted, the clock moves too
-far: at one of some ten thousand halts, at more on a busy host. A recording takes turns with the CPU,
-so that this cannot happen.
+from its main loop, and if that comes before the last instructions have been counted, the clock
+moves too far: at one of some ten thousand halts, at more on a busy host. A recording takes turns
+with the CPU, so that this cannot happen.
 
 What comes from the host's own time makes a boot another one each time: a disk, and so all ways with
 GRUB, and what the harness injects. Such boots are run, but not compared.

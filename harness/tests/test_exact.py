@@ -101,7 +101,7 @@ def test_rounds_have_to_repeat_each_other(kernel: Path, fake_qemu: FakeQemu, tmp
     said = "".join(capsys.readouterr())
     assert "(direct boot, icount, exactly, seed 7)" in said
     assert "had to repeat an earlier one to the byte, and did not: console.log, line 2" in said
-    assert {test["reason"] for test in json.loads(report.read_text())["tests"]} == {"not-repeated"}
+    assert {test["cause"] for test in json.loads(report.read_text())["tests"]} == {"not-repeated"}
 
 
 def test_honest_rounds_do(kernel: Path, fake_qemu: FakeQemu) -> None:

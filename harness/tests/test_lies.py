@@ -385,7 +385,7 @@ STRANGE = ["same_accelerator", "monitor_has_other_types", "monitor_closes", "shu
            "leaves_a_child", "byte_by_byte"]
 # Lies of more than one boot.
 SEQUELS = {"replays_its_first_boot", "better_behind_a_restart", "dies_once",
-           "another_version_next_time"}
+           "another_version_next_time", "speaks_of_the_weather"}
 
 
 def judge_fake(kernel: Path, path: str, report: Path, *arguments: str) -> Tuple[int, Any]:
@@ -528,7 +528,7 @@ CLASSES_ELSEWHERE = {
 
 # What is not about lies, and tested where it belongs.
 ELSEWHERE = {"abandoned", "boot-too-long", "too-many-boots", "skipped", "known-bug", "disk-full",
-             "triple-fault-missing", "hang-missing", "aftermath", "not-run"}
+             "triple-fault-missing", "hang-missing", "aftermath", "not-run", "not-repeated"}
 
 
 def test_every_class_has_its_lies() -> None:

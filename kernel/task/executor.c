@@ -36,11 +36,21 @@ static struct task *take_inbox(struct executor *executor)
     return first;
 }
 
+// By its id, from when it first comes out of the inbox until it has ended.
+static void admit(struct executor *executor, struct task *task)
+{
+    if (!map_node_is_linked(&task->node) && !task_has_ended(task)) {
+        enum error error = ordered_map_insert(&executor->tasks, &task->node);
+        assert(error == OK);
+    }
+}
+
 static void sort_inbox(struct executor *executor)
 {
     struct task *task = take_inbox(executor);
     while (task != NULL) {
         struct task *next = task->next;
+        admit(executor, task);
         add_last(&executor->ready[task->priority], task);
         task = next;
     }
@@ -133,10 +143,6 @@ static void poll(struct executor *executor, struct task *task)
 static void run(struct executor *executor, struct task *task)
 {
     __atomic_fetch_and(&task->state, ~TASK_STATE_QUEUED, __ATOMIC_SEQ_CST);
-    if (!map_node_is_linked(&task->node)) {
-        enum error error = ordered_map_insert(&executor->tasks, &task->node);
-        assert(error == OK);
-    }
     executor->current = task;
     if ((__atomic_load_n(&task->state, __ATOMIC_SEQ_CST) & TASK_STATE_CANCELLED) != 0) {
         future_drop(task->future);
@@ -233,6 +239,7 @@ void executor_close(struct executor *executor)
 
 struct task *executor_find(struct executor *executor, uint64_t id)
 {
+    sort_inbox(executor);
     struct map_node *node = ordered_map_lower_bound(&executor->tasks, id);
     return node != NULL ? task_get(container_of(node, struct task, node)) : NULL;
 }

@@ -36,7 +36,7 @@ struct executor {
     // The executor's thread's:
     struct task_line ready[TASK_PRIORITY_COUNT];
     unsigned passed_over[TASK_PRIORITY_COUNT];
-    struct ordered_map tasks; // that have been polled and not ended, by id
+    struct ordered_map tasks; // that came out of the inbox and have not ended, by id
     struct task *current;     // that is being polled; NULL: none
     uint64_t poll_count;
     uint64_t ended_count;
@@ -69,8 +69,8 @@ void executor_close(struct executor *executor);
 
 // These are for its tasks too.
 
-// Of the tasks that have been polled and have not ended the first whose id is not below this one,
-// with a reference; NULL: there is none.
+// Of the tasks that have not ended the first whose id is not below this one, with a reference; NULL:
+// there is none.
 struct task *executor_find(struct executor *executor, uint64_t id);
 
 // Nobody is ready. With interrupts off this stays true until they are on again.

@@ -66,8 +66,5 @@ void executor_dump(struct executor *executor, const struct writer *writer)
          node = ordered_map_next(node)) {
         dump_task(executor, container_of(node, struct task, node), writer);
     }
-    for (unsigned i = 0; i < TASK_PRIORITY_COUNT; i++) {
-        dump_new(executor, executor->ready[i].first, writer);
-    }
     dump_new(executor, __atomic_load_n(&executor->inbox, __ATOMIC_ACQUIRE), writer);
 }

@@ -115,8 +115,8 @@ KTEST(executor_dump, shows_those_that_have_been_passed_over)
     executor_dump(&executor, &to_text);
 
     text_append(&expected, "executor test: 2 tasks, 0 ended, 1 polls, 0 sleeps\n" HEADER);
-    expect_line(&urgent.task, "urgent          urgent     waits         1     0 s poll+0\n");
     expect_line(&background.task, "background      background ready         0     0 s poll+0\n");
+    expect_line(&urgent.task, "urgent          urgent     waits         1     0 s poll+0\n");
     KTEST_EXPECT_STREQ(test, text.text, expected.text);
     executor_close(&executor);
 }

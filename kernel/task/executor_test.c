@@ -342,9 +342,13 @@ KTEST(executor, finds_tasks_by_their_id)
     spawn_noted(&a, "a", TEST_TASK_ENDLESS);
     spawn_noted(&b, "b", 2);
     uint64_t id = task_id(&b.task);
+
+    struct task *found = executor_find(&executor, id); // though nobody has polled it
+    KTEST_ASSERT_PTR_EQ(test, found, &b.task);
+    task_put(found);
     executor_run_ready(&executor);
 
-    struct task *found = executor_find(&executor, id);
+    found = executor_find(&executor, id);
     KTEST_ASSERT_PTR_EQ(test, found, &b.task);
     KTEST_EXPECT_EQ(test, b.task.waker.references.count, 2);
     KTEST_EXPECT_NULL(test, executor_find(&executor, id + 1));

@@ -40,8 +40,8 @@ VERSION_BYTES = 4096
 ROOM = re.compile(rb"#{4096,}")  # in the boot image, behind GRUB's command
 
 # So many instructions make a second of the machine's time: about as many as it executes in one.
-# With more, each byte on a serial line would cost more of them; with fewer, the machine would be too
-# slow for tests that measure time.
+# With more, each byte on a serial line would cost more of them; with fewer, the machine would be
+# too slow for tests that measure time.
 INSTRUCTIONS_PER_SECOND = 20_000_000
 SLOWNESS = 4.0  # of the host, beyond that: the wall's clock is only the backstop
 LINGER_SECONDS = 0.2  # behind the totals, for what must not come there
@@ -122,7 +122,7 @@ class BochsMachine(Machine):
 
 
 def tell_by_image(image: Path, to: Path, arguments: str) -> None:
-    """A copy of the boot image in which GRUB gives the kernel these words; all else is as it was."""
+    """A copy of the boot image in which GRUB gives the kernel these words."""
     data = image.read_bytes()
     places = list(ROOM.finditer(data))
     if len(places) != 1:

@@ -189,8 +189,8 @@ def programs_of(cells: Sequence[Cell], options: argparse.Namespace) -> Dict[str,
     for suite in dict.fromkeys(cell.qemu for cell in cells):
         path = qemus.provide(suite, options.cache.absolute(), options.mirror)
         word = "--help" if suite == qemus.BOCHS else "--version"
-        said = subprocess.run([path, word], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False,
-                              stderr=subprocess.STDOUT).stdout
+        said = subprocess.run([path, word], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False).stdout
         match = VERSION.search(said)
         if match is None:
             raise Refusal(f"{path} does not tell its version. Without its folder, it is fetched "

@@ -373,8 +373,8 @@ def fixed_seed(options: argparse.Namespace) -> Optional[int]:
 def command_of(options: argparse.Namespace) -> List[str]:
     """What makes the same machine again, up to the tests."""
     defaults = {"boot": None, "accel": "tcg", "machine": "", "cpu": "max", "memory": "128M",
-                "qemu": "qemu-system-x86_64", "bochs": "", "build_dir": ROOT / "build", "kernel": None,
-                "iso": None, "timeout": 10.0, "attach": "", "baud": 115200}
+                "qemu": "qemu-system-x86_64", "bochs": "", "build_dir": ROOT / "build",
+                "kernel": None, "iso": None, "timeout": 10.0, "attach": "", "baud": 115200}
     words = [COMMAND]
     for name, default in defaults.items():
         value = getattr(options, name)

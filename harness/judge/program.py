@@ -28,8 +28,8 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
 
 
 def first_words(command: List[str], seconds: float, most_bytes: int, end: bytes = b"\n") -> bytes:
-    """What the program says first, up to the end of a line, or other words; it ends when the time is
-    up. Its children end with it."""
+    """What the program says first, up to the end of a line, or other words; it ends when the time
+    is up. Its children end with it."""
     deadline = time.monotonic() + seconds
     said = b""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

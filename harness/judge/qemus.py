@@ -80,8 +80,8 @@ def _fetch(suite: str, cache: Path, mirror: Optional[str]) -> None:
     """All or nothing: what was cut short is begun anew."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
-            raise Refusal(f"{_name(suite)} is fetched and unpacked by {' and '.join(TOOLS)}, and there is no "
-                          f"{tool}.")
+            raise Refusal(f"{_name(suite)} is fetched and unpacked by {' and '.join(TOOLS)}, and "
+                          f"there is no {tool}.")
     mirror = mirror or debian_mirror()
     with tempfile.TemporaryDirectory(dir=cache, prefix=f"{suite}-") as name:
         work = Path(name)

@@ -97,7 +97,8 @@ def _row(ran: Ran) -> List[str]:
 
 def _differences(runs: Sequence[Ran], tests: Sequence[Test]) -> List[List[str]]:
     """Ends of tests that are others there; each of them is asserted."""
-    machines = dict.fromkeys(facts for ran in sorted(runs, key=_by_program) for facts in _facts(ran))
+    machines = dict.fromkeys(facts for ran in sorted(runs, key=_by_program)
+                             for facts in _facts(ran))
     rows = []
     for test in tests:
         found: Dict[str, List[str]] = {}

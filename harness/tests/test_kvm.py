@@ -40,7 +40,8 @@ def test_it_runs_the_image(tmp_path: Path) -> None:
 
 def test_it_is_not_there(tmp_path: Path, device: Path) -> None:
     device.unlink()
-    assert why_not(tmp_path, "sys.exit(0)") == f"{device} can't be opened (No such file or directory)"
+    assert why_not(tmp_path, "sys.exit(0)") == (
+        f"{device} can't be opened (No such file or directory)")
 
 
 def test_it_can_not_run_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,8 @@ def test_bochs_is_one_of_the_machines(words: List[str], plays: Plays, tmp_path: 
     assert matrix.main([*words, *BOCHS, "--write", str(path), "alpha.*"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "pass: Bochs 3.0 bochs pc grub apic max 128M plain: 4 passed, 1 skipped, 1.2 s",
-        "pass: Bochs 3.0 bochs pc grub pic core2_penryn_t9600 32M plain: 4 passed, 1 skipped, 1.2 s",
+        "pass: Bochs 3.0 bochs pc grub pic core2_penryn_t9600 32M plain: 4 passed, 1 skipped, "
+        "1.2 s",
         "2 of 2 machines passed"]
     assert log(tmp_path)[0][2:-1] == [
         "--no-build", "--build-dir", words[1], "--timeout", "60", "--bochs",
@@ -376,8 +377,8 @@ def test_what_differs_is_merged_by_test() -> None:
         Test("s", "skipped", quirks=(Quirk(Outcome(), Accel.TCG, skip="not here"),)),
         Test("s", "kvm", quirks=(Quirk(other, Accel.KVM),)),
         Test("s", "bochs", quirks=(Quirk(other, Accel.BOCHS),))]
-    text = page([ran("bochs", "plain"), ran("sid", "plain"), ran("trixie", "plain"), ran("bullseye", "icount")], tests,
-                "2026-01-02", 7, "")
+    text = page([ran("bochs", "plain"), ran("sid", "plain"), ran("trixie", "plain"),
+                 ran("bullseye", "icount")], tests, "2026-01-02", 7, "")
     assert text.startswith("On 2026-01-02 4 of 4 machines passed, by QEMU 5.2.0, 10.0.13, 11.1.3 "
                            "and Bochs 3.0; 7 can be told apart.\n")
     assert lines(text, "test | the CPU | QEMU, Bochs") == [

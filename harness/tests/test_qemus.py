@@ -35,7 +35,8 @@ printf '#!/bin/sh\\n[ "$1" = --library-path ] || exit 1; shift 2; exec "$@"\\n' 
     > "$3/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 printf '#!/bin/sh\\necho "QEMU emulator version 9.8.7" "$QEMU_MODULE_DIR" "$@"\\n' \
     > "$3/usr/bin/qemu-system-x86_64"
-printf '#!/bin/sh\\necho "Bochs 9.8" "$BXSHARE" "$LTDL_LIBRARY_PATH" "$@"\\n' > "$3/usr/bin/bochs-bin"
+printf '#!/bin/sh\\necho "Bochs 9.8" "$BXSHARE" "$LTDL_LIBRARY_PATH" "$@"\\n' \\
+    > "$3/usr/bin/bochs-bin"
 chmod +x "$3"/usr/bin/* "$3"/usr/lib/*/ld-linux*
 """
 TARGETS = ("Debian http://deb.example/debian-security\nDebian http://deb.example/debian/\n"
@@ -80,8 +81,8 @@ def left(cache: Path) -> List[str]:
 def test_bochs_is_fetched_from_the_suite_that_has_it(tools: Path, cache: Path) -> None:
     program = qemus.provide("bochs", cache)
     root = cache / "bochs/root"
-    assert said(program) == (f"Bochs 9.8 {root}/usr/share/bochs {root}/usr/lib/bochs/plugins:{root}/"
-                             "usr/lib/x86_64-linux-gnu/bochs/plugins -M a b\n")
+    assert said(program) == (f"Bochs 9.8 {root}/usr/share/bochs {root}/usr/lib/bochs/plugins:{root}"
+                             "/usr/lib/x86_64-linux-gnu/bochs/plugins -M a b\n")
     assert log(tools)[0] == "update" and " trixie main" in log(tools)[1]
     assert left(cache) == ["bochs", "bochs.lock"] and qemus.provide("bochs", cache) == program
     (tools / "no-network").touch()

@@ -6,8 +6,8 @@
 // meanwhile is a race, if one of the two writes and one of them is plain, neither atomic nor
 // volatile. And if the memory has changed although nobody was seen, assembly or a device did it.
 //
-// One watchpoint for each CPU: whoever is held up announces nothing else meanwhile. There is one CPU
-// as yet, so nobody can come in between with interrupts off, and accesses are let pass then.
+// One watchpoint for each CPU: whoever is held up announces nothing else meanwhile. There is one
+// CPU as yet, so nobody can come in between with interrupts off, and accesses are let pass then.
 //
 // This file itself is compiled without instructions of its own, and calls none with them but for
 // the report. Source of the interface: LLVM, compiler-rt/lib/tsan/rtl/tsan_interface.h; of the

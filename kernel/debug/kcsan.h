@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How often the finder of data races looks (lib/kcsan.h), and what it does meanwhile: for its tests.
+// How often the finder of data races looks (lib/kcsan.h), and what it does then: for its tests.
 #pragma once
 
 #include <stdint.h>

@@ -69,8 +69,8 @@ void executor_close(struct executor *executor);
 
 // These are for its tasks too.
 
-// Of the tasks that have not ended the first whose id is not below this one, with a reference; NULL:
-// there is none.
+// Of the tasks that have not ended the first whose id is not below this one, with a reference;
+// NULL: there is none.
 struct task *executor_find(struct executor *executor, uint64_t id);
 
 // Nobody is ready. With interrupts off this stays true until they are on again.

@@ -43,7 +43,7 @@ static void dump_task(const struct executor *executor, const struct task *task,
     dump_place(task->future, writer);
 }
 
-// Those that have not been polled yet stand in the queues only.
+// Those that the executor has not seen yet stand in the inbox only.
 static void dump_new(const struct executor *executor, const struct task *first,
                      const struct writer *writer)
 {

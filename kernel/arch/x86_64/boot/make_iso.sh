@@ -39,8 +39,8 @@ done
 cp $grub/moddep.lst "$root/boot/grub/i386-pc/"
 
 # On BIOS the screen stays in text mode; UEFI has none, and hands over a framebuffer. What GRUB does
-# stands in a file with room for words to the kernel, a comment that can be written over in place: the
-# harness does so for machines that have no fw_cfg. (GRUB 2.06 hangs on a comment of 8192 bytes.)
+# stands in a file with room for words to the kernel, a comment that can be written over in place:
+# the harness does so where there is no fw_cfg. (GRUB 2.06 hangs on a comment of 8192 bytes.)
 cat > "$root.cfg" <<'CONFIG'
 insmod multiboot2
 insmod configfile

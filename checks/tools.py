@@ -123,7 +123,8 @@ def clang_flags(kernel: Kernel) -> Tuple[str, ...]:
     headers = own_headers("clang", "-print-resource-dir") + "/include"
     return ("--target=x86_64-unknown-none-elf", "-Wno-unknown-warning-option",
             *(headers if flag.startswith("-idirafter") else flag for flag in kernel.flags
-              if not flag.startswith("--target") and flag not in GCC_ONLY))
+              if not flag.startswith("--target") and flag not in GCC_ONLY
+              and not flag.startswith("-ftrivial-auto-var-init")))
 
 
 # --- The parts ------------------------------------------------------------------------------------

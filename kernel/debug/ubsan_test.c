@@ -207,7 +207,7 @@ static inline uint32_t read_from_eight(size_t offset)
 
 KTEST(ubsan, object_too_small)
 {
-    EXPECT_REPORT("object too small: load '*' at 0x*", read_from_eight(8));
+    EXPECT_REPORT("object too small: load '*at 0x*", read_from_eight(8));
     KTEST_EXPECT_EQ(test, read_from_eight(4), 0);
 }
 #endif

@@ -22,7 +22,8 @@ INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(.+)$")
 # A vector or x87 register, or an instruction of theirs that names none.
 VECTOR_REGISTER = re.compile(r"%(?:[xyz]?mm\d|st\b)|^f(?!s\b)[a-z0-9]+|^emms"
                              r"|^(?:fx|x)(?:save|rstor)\w*|^(?:ld|st)mxcsr")
-BELOW = re.compile(r"-0x([0-9a-f]+)\(%(rsp|rbp)[,)]")
+# With an index, what is based on RBP may lie anywhere.
+BELOW = re.compile(r"-0x([0-9a-f]+)\(%(?:(rsp)[,)]|rbp\))")
 STACK_ROOM = re.compile(r"^sub\s+\$0x([0-9a-f]+),%rsp|^add\s+\$0x(f[0-9a-f]{15}),%rsp")
 
 
@@ -138,7 +139,7 @@ def red_zone_accesses(code: Iterable[Tuple[str, str, str]]) -> List[Tuple[str, s
                 room += int(match[1], 16) if match[1] else 2**64 - int(match[2], 16)
         for line in lines:
             if match := BELOW.search(line[2]):
-                if match[2] == "rsp" or (has_frame and int(match[1], 16) > room):
+                if match[2] or (has_frame and int(match[1], 16) > room):
                     found.append(line)
     return found
 

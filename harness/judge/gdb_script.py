@@ -15,7 +15,7 @@ from typing import Iterator, List, Sequence
 from .elf import Image, Symbols
 from .evidence import Result
 from .machine import Machine
-from .model import Cause, Refusal, Test
+from .model import ROOT, Cause, Refusal, Test
 from .outcomes import DECLARED
 from .protocol import CheckFailed, Fault, Hang, Panic
 
@@ -85,7 +85,7 @@ def script_of_failure(image: Image, machine: Machine, test: Test, culprit: Culpr
 
 def _preamble(folder: Path) -> Iterator[str]:
     """Without disconnect, gdb has the machine run on when it ends."""
-    yield from ("set pagination off", "set confirm off",
+    yield from ("set pagination off", "set confirm off", f"directory {shlex.quote(str(ROOT))}",
                 "define hook-quit", "if $_thread", "disconnect", "end", "end",
                 "define console",
                 f"shell tail -n 25 {shlex.quote(str(folder / 'console.log'))}", "end",

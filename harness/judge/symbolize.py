@@ -182,7 +182,7 @@ def _file(unit: Any, program: Any, index: int) -> str:
         folder = _decode(header["include_directory"][entry.dir_index - first])
     top = unit.get_top_DIE().attributes
     base = _decode(top["DW_AT_comp_dir"].value) if "DW_AT_comp_dir" in top else ""
-    path = os.path.normpath(os.path.join(base, folder, _decode(entry.name)))
+    path = os.path.normpath(os.path.join(ROOT, base, folder, _decode(entry.name)))
     if not os.path.exists(path):  # NASM gives the source's own folder for that of the compilation
         path = os.path.join(base, os.path.basename(path))
     return os.path.relpath(path, ROOT) if path.startswith(f"{ROOT}{os.sep}") else path

@@ -80,7 +80,7 @@ def awaits(block: Any, outer: Tuple[Any, ...] = ()) -> Iterator[Tuple[Any, ...]]
 
 def body_of(die: Any, unit: Any) -> Body:
     top = unit.get_top_DIE()
-    source = Path(attribute(top, "DW_AT_comp_dir").decode(), name_of(top)).resolve()
+    source = Path(ROOT, attribute(top, "DW_AT_comp_dir").decode(), name_of(top)).resolve()
     seen = list(awaits(die))
     lost: Dict[str, None] = {f"{name_of(variable)}, line {attribute(variable, 'DW_AT_decl_line')}":
                              None for visible in seen for variable in visible

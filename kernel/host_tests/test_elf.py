@@ -185,6 +185,11 @@ def test_build_id_is_where_the_kernel_looks(kernel: Path) -> None:
         section["sh_addr"], section["sh_addr"] + section["sh_size"])
 
 
+def test_image_does_not_tell_where_it_was_built(kernel: Path, build: Path) -> None:
+    """Two folders would make two images of the same sources."""
+    assert str(build.resolve()).encode() not in kernel.read_bytes()
+
+
 def test_symbol_table_agrees_with_the_file(kernel: Path) -> None:
     """The second link has not moved what the first one named. Names are those of the source."""
     elf = read(kernel)

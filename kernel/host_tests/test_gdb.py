@@ -38,7 +38,7 @@ def debug(build: Path, commands: str, *arguments: str) -> Tuple[int, str]:
     """The exit status and all that was written, on a kernel of which tests fail."""
     done = subprocess.run([sys.executable, *command(build, *arguments)], input=commands,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=PATIENCE_SECONDS, check=False,
+                          timeout=PATIENCE_SECONDS, check=False, cwd="/",
                           env={**os.environ, "HOME": "/nonexistent"})
     return done.returncode, done.stdout
 
@@ -46,11 +46,13 @@ def debug(build: Path, commands: str, *arguments: str) -> Tuple[int, str]:
 @pytest.mark.parametrize("boot, entry", [("direct", "pvh_start"), ("grub", "_start")])
 def test_stops_at_the_first_instruction(build: Path, boot: str, entry: str) -> None:
     status, text = debug(build, "info registers rip\ninfo registers cr0\nbreak kernel_main\n"
-                                "continue\nbacktrace 1\n", "--gdb", "--boot", boot, "nothing_wrong")
+                                "continue\nbacktrace 1\nlist\n",
+                         "--gdb", "--boot", boot, "nothing_wrong")
     assert status == 130 and "the run was left in gdb" in text
     assert re.search(rf"rip +0x[0-9a-f]+ +0x[0-9a-f]+ <{entry}>", text)
     assert not re.search(r"cr0 .*\bPG\b", text), "there is no paging as yet"
     assert re.search(r"#0 +kernel_main ", text), "and yet a breakpoint behind it holds"
+    assert re.search(r"\d+\s+.*\bkernel_main\(", text), "its source is found from anywhere"
 
 
 def test_stops_at_the_test_and_judges_what_comes_then(build: Path) -> None:

@@ -131,6 +131,17 @@ def _main(arguments: List[str]) -> int:
                    _how(machine, choice)).run()
 
 
+def run_by(make_runner: "Callable[[Image, Machine, Settings], Runner]", arguments: List[str]
+           ) -> int:
+    """A run as always, by a runner that does more; for options that ask for a run."""
+    options = parse(arguments)
+    machine = _machine(options)
+    image = _load(machine.kernel)
+    choice = _choose(image, machine, options)
+    return Session(image, machine, choice, make_runner(image, machine, _settings(options)), options,
+                   _how(machine, choice)).run()
+
+
 def _replace_old_reports(options: argparse.Namespace, machine: Machine) -> None:
     """What an earlier run left must not be taken for what this one found, however early it ends."""
     if options.list:

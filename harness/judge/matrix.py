@@ -218,17 +218,17 @@ def image_of(options: argparse.Namespace) -> Image:
     return image
 
 
-def around(path: Path) -> Tuple[str, str]:
+def around(path: Path, begin: str = BEGIN, end: str = END) -> Tuple[str, str]:
     """What stands on the page before the tables and behind them."""
     if not path.parent.is_dir():
         raise Refusal(f"{path.parent} is no folder to write a page into.")
-    old = path.read_text(encoding="utf-8") if path.exists() else BEGIN + END
-    before, mark, rest = old.partition(BEGIN)
-    _, end_mark, behind = rest.partition(END)
+    old = path.read_text(encoding="utf-8") if path.exists() else begin + end
+    before, mark, rest = old.partition(begin)
+    _, end_mark, behind = rest.partition(end)
     if not mark or not end_mark:
-        raise Refusal(f"{path} has no place for the tables: a line {BEGIN.strip()} and below it a "
-                      f"line {END.strip()}.")
-    return before + BEGIN, END + behind
+        raise Refusal(f"{path} has no place for the tables: a line {begin.strip()} and below it a "
+                      f"line {end.strip()}.")
+    return before + begin, end + behind
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

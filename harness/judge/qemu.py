@@ -43,6 +43,7 @@ MONITOR_BYTES = 4 << 20  # all that the monitor may say in one boot
 FILE_BYTES = 1 << 28  # the longest that a file of QEMU's may become, above all its logs
 DRAIN_ROUNDS = 256  # more than all channels can hold
 TAIL_BYTES = 1 << 14
+MEMORIES = "FAULTLINE_MEMORIES"  # a folder: each machine's memory is a file there, and stays
 FOLDER_BYTES = 80  # of the 107 that a socket's whole path may have
 
 
@@ -132,6 +133,17 @@ class Channels(Protocol):
     def kill(self) -> None: ...
 
 
+def kept_memory(command: Sequence[str], folder: Path) -> List[str]:
+    """Words that make the machine's memory a file, for who counts what runs in it: coverage.py."""
+    place = os.environ.get(MEMORIES)
+    size = command[command.index("-m") + 1] if "-m" in command else ""
+    if not place or not size.endswith("M"):  # a larger file than QEMU may make
+        return []
+    path = str(Path(place) / folder.name).replace(",", ",,")
+    return ["-object", f"memory-backend-file,id=ram,size={size},share=on,mem-path={path}",
+            "-machine", "memory-backend=ram"]
+
+
 class QemuError(Refusal):
     """QEMU could not be started; carries the command and the end of its log."""
 
@@ -145,7 +157,7 @@ class Qemu:
 
     def __init__(self, command: Sequence[str], folder: Path, sieve: Optional[Sieve] = None
                  ) -> None:
-        self.command = tuple(command)
+        self.command = (*command, *kept_memory(command, folder))
         self._sieve = sieve  # for a firmware that speaks on all ports
         self.folder = folder
         self.answer_seconds = ANSWER_SECONDS

@@ -127,7 +127,7 @@ class Watch:
     @property
     def console(self) -> str:
         text = self._console.decode("utf-8", "backslashreplace")
-        return re.sub("\r*\n", "\n", text)  # the pty adds carriage returns
+        return re.sub("\r*\n", "\n", text)  # a terminal's end of a line is both
 
     @property
     def last_lines(self) -> str:

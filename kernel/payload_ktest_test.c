@@ -58,7 +58,8 @@ KTEST(watchdog, waits_in_steps_and_then_a_little_longer)
 
 // `mov %rsi, %r12` ends with the byte of `hlt`. A halt in its middle would last until the time is
 // up.
-KTEST_ATTR(watchdog, takes_no_end_of_an_instruction_for_a_halt, .timeout_ms = 1000);
+KTEST_ATTR(watchdog, takes_no_end_of_an_instruction_for_a_halt, .speed = KTEST_SPEED_SLOW,
+           .timeout_ms = 1000);
 KTEST(watchdog, takes_no_end_of_an_instruction_for_a_halt)
 {
     cpu_disable_interrupts();

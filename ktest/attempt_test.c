@@ -46,6 +46,7 @@ KTEST(attempt, shows_the_fault_afterwards)
     KTEST_EXPECT_EQ(test, fault->ist, 0);
 }
 
+KTEST_ATTR(attempt, survives_a_thousand_faults, .speed = KTEST_SPEED_SLOW);
 KTEST(attempt, survives_a_thousand_faults)
 {
     for (volatile int i = 0; i < 1000; i++) {

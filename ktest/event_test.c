@@ -42,8 +42,8 @@ KTEST(event, lines_of_a_fault_stand_together)
     __asm__ volatile("ud2");
 }
 
-KTEST_ATTR(event, lines_of_a_hang_stand_together, .outcome = KTEST_HANG, .timeout_ms = 20,
-           .needs = KTEST_NEEDS_APIC);
+KTEST_ATTR(event, lines_of_a_hang_stand_together, .speed = KTEST_SPEED_SLOW, .outcome = KTEST_HANG,
+           .timeout_ms = 20, .needs = KTEST_NEEDS_APIC);
 KTEST(event, lines_of_a_hang_stand_together)
 {
     arm(test);

@@ -208,8 +208,8 @@ KTEST(ktest_fixtures, run_after_a_fault)
 }
 
 // The watchdog of the kernel, not of the harness.
-KTEST_ATTR(ktest, hang_is_ended_by_the_watchdog, .outcome = KTEST_HANG, .timeout_ms = 20,
-           .needs = KTEST_NEEDS_APIC);
+KTEST_ATTR(ktest, hang_is_ended_by_the_watchdog, .speed = KTEST_SPEED_SLOW, .outcome = KTEST_HANG,
+           .timeout_ms = 20, .needs = KTEST_NEEDS_APIC);
 KTEST(ktest, hang_is_ended_by_the_watchdog)
 {
     KTEST_ARM(test);

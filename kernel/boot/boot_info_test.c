@@ -17,15 +17,22 @@ KTEST_SUITE(boot_info, .init = init);
 
 KTEST(boot_info, unknown_protocol_is_refused)
 {
+    memset(&info, 0xff, sizeof(info)); // what was there before does not count
     KTEST_EXPECT_EQ(test, boot_info_read(&info, 3, (phys_addr_t){0x1000}), ENOTSUP);
     KTEST_EXPECT_EQ(test, boot_info_read(&info, 0, (phys_addr_t){0x1000}), ENOTSUP);
+    KTEST_EXPECT_EQ(test, info.region_count, 0);
+    KTEST_EXPECT_STREQ(test, info.command_line, "");
 }
 
 KTEST(boot_info, information_beyond_the_direct_map_is_refused)
 {
     phys_addr_t beyond = {DIRECT_MAP_BOOT_END};
     KTEST_EXPECT_EQ(test, boot_info_read(&info, BOOT_PVH, beyond), EINVAL);
+    KTEST_EXPECT_EQ(test, info.protocol, BOOT_PVH);
     KTEST_EXPECT_EQ(test, boot_info_read(&info, BOOT_MULTIBOOT2, beyond), EINVAL);
+    KTEST_EXPECT_EQ(test, info.protocol, BOOT_MULTIBOOT2);
+    beyond.value++;
+    KTEST_EXPECT_EQ(test, boot_info_read(&info, BOOT_PVH, beyond), EINVAL);
     KTEST_EXPECT_EQ(test, boot_info_read(&info, BOOT_PVH, (phys_addr_t){DIRECT_MAP_BOOT_END - 55}),
                     EINVAL);
 }
@@ -92,4 +99,19 @@ KTEST(boot_info, usable_end_passes_over_other_types)
     KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, MEMORY_USABLE), OK);
     KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x9000, 0x1000, MEMORY_RESERVED), OK);
     KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x5000);
+}
+
+KTEST(boot_info, every_type_of_acpi_is_kept)
+{
+    for (uint32_t type = MEMORY_USABLE; type <= MEMORY_BAD; type++) {
+        KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, type), OK);
+        KTEST_EXPECT_EQ(test, info.regions[type - MEMORY_USABLE].type, type);
+    }
+}
+
+KTEST(boot_info, what_stands_behind_the_last_region_is_not_memory)
+{
+    KTEST_ASSERT_EQ(test, boot_info_add_region(&info, 0x1000, 0x1000, MEMORY_USABLE), OK);
+    info.regions[1] = (struct memory_region){{{0x1000}, {0x9000}}, MEMORY_USABLE};
+    KTEST_EXPECT_EQ(test, boot_info_usable_end(&info).value, 0x2000);
 }

@@ -407,6 +407,14 @@ KTEST(multiboot2, later_acpi_pointer_counts)
     expect_acpi_pointer(test, 'b', 36);
 }
 
+KTEST(multiboot2, first_of_two_acpi_pointers_of_a_version_counts)
+{
+    begin();
+    put_acpi_pointer(14, 'a', 20);
+    put_acpi_pointer(14, 'c', 20);
+    expect_acpi_pointer(test, 'a', 20);
+}
+
 KTEST(multiboot2, acpi_pointer_of_any_size_is_cut_to_its_room)
 {
     begin();
@@ -415,4 +423,31 @@ KTEST(multiboot2, acpi_pointer_of_any_size_is_cut_to_its_room)
     begin();
     put_acpi_pointer(15, 'b', 0);
     expect_acpi_pointer(test, 'b', 0);
+}
+
+static void put_tag(uint32_t type, uint32_t size_bytes)
+{
+    put32(type);
+    put32(size_bytes);
+    used_bytes += size_bytes - 8; // zeroes
+    align();
+}
+
+KTEST(multiboot2, tags_may_be_as_short_as_what_they_have_to_say)
+{
+    begin();
+    put_memory_map();
+    put_tag(3, 16); // a module without a name
+    put_tag(8, 32); // a framebuffer without colours, as the one with a palette of none
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), OK);
+}
+
+KTEST(multiboot2, memory_map_that_is_cut_off_is_refused_beside_a_whole_one)
+{
+    begin();
+    put_tag(6, 15);
+    put_memory_map();
+    put_end();
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
 }

@@ -25,8 +25,16 @@ static struct {
 
 static struct boot_info info;
 
+#define LONG_LINE 0x100000
+static char long_line[BOOT_COMMAND_LINE_MAX + 16];
+static bool has_read_null;
+
 static const void *reader(uint64_t address, uint64_t size_bytes)
 {
+    has_read_null = has_read_null || address == 0;
+    if (address >= LONG_LINE && address - LONG_LINE + size_bytes <= sizeof(long_line)) {
+        return long_line + (address - LONG_LINE);
+    }
     uint64_t offset = address - BASE;
     bool is_inside = offset <= sizeof(image) && size_bytes <= sizeof(image) - offset;
     return is_inside ? (const uint8_t *)&image + offset : NULL;
@@ -197,4 +205,49 @@ KTEST(pvh, acpi_pointer_may_be_missing_or_out_of_reach)
     image.rsdp = BASE + sizeof(image) - 35;
     KTEST_EXPECT_EQ(test, parse(), OK);
     KTEST_EXPECT_EQ(test, info.acpi_pointer_bytes, 0);
+}
+
+KTEST(pvh, command_line_is_cut_to_its_room)
+{
+    fill();
+    image.command_line = LONG_LINE;
+    memset(long_line, 'x', sizeof(long_line));
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, strnlen(info.command_line, BOOT_COMMAND_LINE_MAX),
+                    BOOT_COMMAND_LINE_MAX - 1);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.start.value, 0);
+    KTEST_EXPECT_EQ(test, info.regions[0].range.end.value, 0x9fc00);
+    expect_kept_out(test, 4, LONG_LINE, BOOT_COMMAND_LINE_MAX - 1);
+}
+
+KTEST(pvh, command_line_may_end_with_memory)
+{
+    fill();
+    image.command_line = LONG_LINE + sizeof(long_line) - 3;
+    memcpy(long_line + sizeof(long_line) - 3, "ab", 3);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_STREQ(test, info.command_line, "ab");
+}
+
+KTEST(pvh, region_that_wraps_is_refused)
+{
+    fill();
+    image.map[1].start = BIT(52) - 1;
+    KTEST_EXPECT_EQ(test, parse(), EINVAL);
+}
+
+KTEST(pvh, memory_map_may_have_one_entry)
+{
+    fill();
+    image.memory_map_count = 1;
+    KTEST_EXPECT_EQ(test, parse(), OK);
+}
+
+KTEST(pvh, what_is_missing_is_not_read)
+{
+    fill();
+    image.command_line = 0;
+    has_read_null = false;
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_FALSE(test, has_read_null);
 }

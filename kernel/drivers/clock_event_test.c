@@ -73,7 +73,8 @@ static void expect_no_lost_wakeup(struct ktest *test, const struct clock_event *
 
 // --- The one that the kernel has ----------------------------------------------------------------
 
-KTEST_ATTR(clock_event, of_the_kernel_wakes_sleepers, .proves = "7.3.2 7.8.3");
+KTEST_ATTR(clock_event, of_the_kernel_wakes_sleepers, .speed = KTEST_SPEED_SLOW,
+           .proves = "7.3.2 7.8.3");
 KTEST(clock_event, of_the_kernel_wakes_sleepers)
 {
     KTEST_ASSERT_NOT_NULL(test, timer_event());
@@ -99,7 +100,7 @@ KTEST(clock_event, sleeper_has_interrupts_as_before)
 
 // --- Interval timer -----------------------------------------------------------------------------
 
-KTEST_ATTR(clock_event, pit_wakes_sleepers, .needs = KTEST_NEEDS_PC);
+KTEST_ATTR(clock_event, pit_wakes_sleepers, .speed = KTEST_SPEED_SLOW, .needs = KTEST_NEEDS_PC);
 KTEST(clock_event, pit_wakes_sleepers)
 {
     expect_sleeps(test, &pit_event);
@@ -111,11 +112,12 @@ KTEST(clock_event, pit_loses_no_wakeup)
     expect_no_lost_wakeup(test, &pit_event);
 }
 
+KTEST_ATTR(clock_event, pit_says_when_the_count_is_over, .speed = KTEST_SPEED_SLOW);
 KTEST(clock_event, pit_says_when_the_count_is_over)
 {
     nmi_timer_stop();
-    pit_start_once(PIT_TICKS_MAX);
     uint64_t start = clock_monotonic_ns();
+    pit_start_once(PIT_TICKS_MAX);
     bool is_up_at_first = pit_line_is_up();
     for (int i = 0; i < WAIT_MAX && !pit_line_is_up(); i++) {
         cpu_relax();
@@ -135,6 +137,7 @@ KTEST(clock_event, pit_takes_no_count_that_it_has_not)
 }
 
 // Another channel of the same device, while the first counts.
+KTEST_ATTR(clock_event, pit_measures_the_clock, .speed = KTEST_SPEED_SLOW);
 KTEST(clock_event, pit_measures_the_clock)
 {
     uint64_t hz = 0;
@@ -181,7 +184,8 @@ static void wait_for_ticks(uint64_t count)
 }
 
 // A busy host lets ticks come late or not at all, so the best of several measurements counts.
-KTEST_ATTR(clock_event, pit_rate_is_what_it_was_set_to, .needs = KTEST_NEEDS_PC, .proves = "7.3.2");
+KTEST_ATTR(clock_event, pit_rate_is_what_it_was_set_to, .speed = KTEST_SPEED_SLOW,
+           .needs = KTEST_NEEDS_PC, .proves = "7.3.2");
 KTEST(clock_event, pit_rate_is_what_it_was_set_to)
 {
     static const uint32_t rates[] = {5966, 1193, 597}; // 200, 1,000 and 2,000 Hz
@@ -221,7 +225,8 @@ static void init_hpet(struct ktest *test)
 KTEST_SUITE(hpet, .init = init_hpet);
 
 // The leanest machine has none; one with a VGA has.
-KTEST_ATTR(hpet, wakes_sleepers, .needs = KTEST_NEEDS_VGA, .proves = "7.8.3");
+KTEST_ATTR(hpet, wakes_sleepers, .speed = KTEST_SPEED_SLOW, .needs = KTEST_NEEDS_VGA,
+           .proves = "7.8.3");
 KTEST(hpet, wakes_sleepers)
 {
     expect_sleeps(test, hpet_event);
@@ -233,7 +238,7 @@ KTEST(hpet, loses_no_wakeup)
     expect_no_lost_wakeup(test, hpet_event);
 }
 
-KTEST_ATTR(hpet, measures_the_clock, .needs = KTEST_NEEDS_VGA);
+KTEST_ATTR(hpet, measures_the_clock, .speed = KTEST_SPEED_SLOW, .needs = KTEST_NEEDS_VGA);
 KTEST(hpet, measures_the_clock)
 {
     uint64_t hz = 0;
@@ -286,7 +291,8 @@ static void take_pending_interrupts(void)
 }
 
 // By its vector, as it may have no line: where the 8259s are in use.
-KTEST_ATTR(clock_event, apic_timer_comes_in_time, .needs = KTEST_NEEDS_APIC, .proves = "7.8.3");
+KTEST_ATTR(clock_event, apic_timer_comes_in_time, .speed = KTEST_SPEED_SLOW,
+           .needs = KTEST_NEEDS_APIC, .proves = "7.8.3");
 KTEST(clock_event, apic_timer_comes_in_time)
 {
     static const uint64_t lengths_ns[] = {2000, 1'000'000, 20'000'000};

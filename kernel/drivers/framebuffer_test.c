@@ -252,3 +252,22 @@ KTEST(framebuffer, font_has_what_a_screen_shows)
         KTEST_EXPECT_EQ(test, ink != 0, is_visible);
     }
 }
+
+// One of 17 bits takes three, one of 25 four: a line that is a byte too short is refused.
+KTEST(framebuffer, pixel_takes_whole_bytes)
+{
+    static const uint8_t bits[] = {15, 16, 17, 24, 25, 32};
+    static const uint8_t bytes[] = {2, 2, 3, 3, 4, 4};
+    for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+        struct boot_framebuffer info = info_of(&formats[4]);
+        size_t rows = 0;
+        size_t columns = 0;
+        info.bits_per_pixel = bits[i];
+        info.pitch_bytes = WIDTH * bytes[i];
+        KTEST_EXPECT_EQ_MSG(test, framebuffer_measure(&info, &rows, &columns), OK, "%u bits",
+                            bits[i]);
+        info.pitch_bytes--;
+        KTEST_EXPECT_EQ_MSG(test, framebuffer_measure(&info, &rows, &columns), EINVAL, "%u bits",
+                            bits[i]);
+    }
+}

@@ -72,7 +72,7 @@ KTEST(key_layout, each_place_belongs_to_one_key)
         int index = key_layout_index((enum key)key);
         if (index >= 0) {
             KTEST_EXPECT_LT(test, index, KEY_LAYOUT_KEYS);
-            KTEST_EXPECT_EQ_MSG(test, seen & BIT(index), 0, "key %#x", key);
+            KTEST_EXPECT_EQ_MSG(test, seen & BIT(index), 0, "key 0x%x", key);
             seen |= BIT(index);
         }
     }

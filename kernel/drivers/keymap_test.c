@@ -86,7 +86,7 @@ KTEST(keymap, other_keys_are_keys_without_a_character)
 {
     for (size_t i = 0; i < ARRAY_SIZE(without_character); i++) {
         struct key_input input = press(without_character[i]);
-        KTEST_EXPECT_EQ_MSG(test, input.character, 0, "key %#x", input.event.key);
+        KTEST_EXPECT_EQ_MSG(test, input.character, 0, "key 0x%x", input.event.key);
         KTEST_EXPECT_EQ(test, input.event.key, without_character[i]);
         KTEST_EXPECT_EQ(test, input.meaning, without_character[i]);
         KTEST_EXPECT_TRUE(test, input.event.is_pressed);
@@ -109,7 +109,7 @@ KTEST(keymap, some_keys_type_the_same_whatever_is_held)
 {
     for (size_t i = 0; i < ARRAY_SIZE(same_keys); i++) {
         enum key key = same_keys[i].key;
-        KTEST_EXPECT_EQ_MSG(test, tap(key), same_keys[i].character, "key %#x", key);
+        KTEST_EXPECT_EQ_MSG(test, tap(key), same_keys[i].character, "key 0x%x", key);
         KTEST_EXPECT_EQ(test, tap_with(KEY_LEFT_SHIFT, key), same_keys[i].character);
         KTEST_EXPECT_EQ(test, tap_with(KEY_CAPS_LOCK, key), same_keys[i].character);
     }

@@ -99,7 +99,8 @@ KTEST(nmi_timer, does_not_come_when_it_is_stopped)
     KTEST_EXPECT_EQ(test, nmis(), before);
 }
 
-KTEST_ATTR(nmi_timer, waits_as_long_as_it_can, .needs = KTEST_NEEDS_APIC);
+KTEST_ATTR(nmi_timer, waits_as_long_as_it_can, .speed = KTEST_SPEED_SLOW,
+           .needs = KTEST_NEEDS_APIC);
 KTEST(nmi_timer, waits_as_long_as_it_can)
 {
     nmi_timer_start(NMI_TIMER_MAX_MS);

@@ -123,7 +123,7 @@ KTEST(ps2_keyboard, byte_is_not_sent_for_ever)
     KTEST_EXPECT_EQ(test, fake_8042.write_count, 3);
 }
 
-KTEST_ATTR(ps2_keyboard, unanswered_command_ends, .proves = "7.6.10");
+KTEST_ATTR(ps2_keyboard, unanswered_command_ends, .speed = KTEST_SPEED_SLOW, .proves = "7.6.10");
 KTEST(ps2_keyboard, unanswered_command_ends)
 {
     init_on_fake(test);
@@ -491,7 +491,8 @@ static bool has_typed(enum key key)
 }
 
 // None is lost, and none is doubled.
-KTEST_ATTR(ps2_keyboard, ten_thousand_keys_come_once, .proves = "7.6.1 7.6.4");
+KTEST_ATTR(ps2_keyboard, ten_thousand_keys_come_once, .speed = KTEST_SPEED_SLOW,
+           .proves = "7.6.1 7.6.4");
 KTEST(ps2_keyboard, ten_thousand_keys_come_once)
 {
     if (!is_brought_up(test, SCANCODE_SET_1)) {

@@ -292,7 +292,7 @@ KTEST_PARAM(scancode, all_other_codes_are_refused, sets, describe_set)
         struct sequence sequence = sequence_of(code, (i & 0x200) == 0, *param);
         struct key_event event = {KEY_F24, true};
         enum error error = decode_sequence(test, &decoder, sequence.bytes, sequence.count, &event);
-        KTEST_EXPECT_EQ_MSG(test, error, EINVAL, "code %#x", code);
+        KTEST_EXPECT_EQ_MSG(test, error, EINVAL, "code 0x%x", code);
         KTEST_EXPECT_EQ(test, event.key, KEY_F24);
         KTEST_EXPECT_TRUE(test, begins_anew(&decoder));
         refused_count++;
@@ -319,7 +319,7 @@ KTEST(scancode, set_2_translated_is_set_1)
     for (size_t i = 0; i < ARRAY_SIZE(all_keys); i++) {
         const struct key_codes *codes = &all_keys[i];
         unsigned translated = (codes->set_2 & 0xff00U) | translation[codes->set_2 & 0xff];
-        KTEST_EXPECT_EQ_MSG(test, translated, codes->set_1, "key %#x", codes->key);
+        KTEST_EXPECT_EQ_MSG(test, translated, codes->set_1, "key 0x%x", codes->key);
     }
 }
 

@@ -136,7 +136,8 @@ static void end_at_last(void *line)
 }
 
 // The controller waits for the end of the first, and lets no other through.
-KTEST_ATTR(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through, .proves = "7.3.1");
+KTEST_ATTR(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through,
+           .speed = KTEST_SPEED_SLOW, .proves = "7.3.1");
 KTEST(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through)
 {
     struct timer timer = {.function = print_dot};
@@ -163,7 +164,8 @@ KTEST(timer_demonstration, forgotten_end_of_interrupt_lets_one_dot_through)
 
 // The interrupted code may hold the console's lock: with interrupts on in between, the handler
 // would wait for it for ever.
-KTEST_ATTR(timer_demonstration, both_print_and_both_go_on, .proves = "7.4.1");
+KTEST_ATTR(timer_demonstration, both_print_and_both_go_on, .speed = KTEST_SPEED_SLOW,
+           .proves = "7.4.1");
 KTEST(timer_demonstration, both_print_and_both_go_on)
 {
     struct timer timer = {.function = print_dot};
@@ -264,7 +266,8 @@ static struct irq_statistics line_statistics(void)
 // test.scale times that; and up to a second more for the first one, for a host may leave QEMU's
 // timers that long.
 KTEST_ATTR(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted,
-           .needs = KTEST_NEEDS_PC, .timeout_ms = 120'000, .proves = "7.8.5");
+           .speed = KTEST_SPEED_SLOW, .needs = KTEST_NEEDS_PC, .timeout_ms = 120'000,
+           .proves = "7.8.5");
 KTEST(timer_demonstration, storm_is_served_and_what_is_dropped_is_counted)
 {
     uint64_t length_ns = 20 * NS_PER_MS * test_scale();

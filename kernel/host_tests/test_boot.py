@@ -4,13 +4,15 @@ screen."""
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from judge.vm import Machines
 from tests.proves import proves
 
-from conftest import ONE_TEST
+from conftest import ONE_TEST, ROOT
 from test_elf import symbols
 
 
@@ -101,3 +103,15 @@ def test_kernel_without_tests_comes_up_and_sleeps(machine: Machines, has_tests: 
     vm.expect("It did not crash!\nfaultline> ")
     vm.wait_until(lambda: vm.registers()["hlt"] == 1, "the CPU did not halt")
     assert vm.console.endswith("It did not crash!\nfaultline> ")
+
+
+# What lies there is mapped by direct_map_init, not by entry.asm; a small machine has none of it.
+@proves("9.1.2")
+def test_memory_above_4_gib_has_the_same_rights(build: Path, has_tests: bool) -> None:
+    if not has_tests:
+        pytest.skip("a kernel without tests")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "harness/run.py"), "--no-build", "--build-dir", str(build),
+         "--memory", "5G", "direct_map.*", "kernel_space.nothing_is_both_writable_and_executable"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -4,7 +4,10 @@
 #include "irq/irq.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/interrupt_sweep_fixture.h"
+#include "arch/x86_64/trap.h"
 #include "debug/log.h"
+#include "debug/log_fixture.h"
 #include "ktest.h"
 #include "lib/format.h"
 #include "lib/string.h"
@@ -13,7 +16,8 @@
 #include "sync/spinlock.h"
 
 #define LINE IRQ_COM2 // the tests' protocol port is polled: the line is nobody's
-#define RAISE() __asm__ volatile("int %0" : : "i"(IRQ_FIRST_VECTOR + LINE) : "memory")
+#define RAISE_LINE(line) __asm__ volatile("int %0" : : "i"(IRQ_FIRST_VECTOR + (line)) : "memory")
+#define RAISE() RAISE_LINE(LINE)
 
 static struct irq_statistics statistics(unsigned line)
 {
@@ -263,6 +267,9 @@ KTEST(irq, registering_leaves_interrupts_as_they_were)
     cpu_enable_interrupts();
     enum error error = irq_register(LINE, "test", IRQ_PLAIN, print_something, NULL);
     bool is_on = cpu_interrupts_enabled();
+    irq_mask(LINE);
+    irq_unmask(LINE);
+    bool is_on_behind_the_mask = cpu_interrupts_enabled();
     irq_unregister(LINE);
     bool is_still_on = cpu_interrupts_enabled();
     struct irq_statistics unused;
@@ -271,6 +278,128 @@ KTEST(irq, registering_leaves_interrupts_as_they_were)
     cpu_disable_interrupts();
     KTEST_EXPECT_EQ(test, error, OK);
     KTEST_EXPECT_TRUE(test, is_on);
+    KTEST_EXPECT_TRUE(test, is_on_behind_the_mask);
     KTEST_EXPECT_TRUE(test, is_still_on);
     KTEST_EXPECT_TRUE(test, is_on_at_last);
+}
+
+KTEST(irq, masking_alone_leaves_interrupts_as_they_were)
+{
+    struct visit visit = {0};
+    claim(test, IRQ_PLAIN, note_visit, &visit);
+    cpu_enable_interrupts();
+    irq_mask(LINE);
+    bool is_on = cpu_interrupts_enabled();
+    cpu_disable_interrupts();
+    KTEST_EXPECT_TRUE(test, is_on);
+}
+
+// A runner that gives up on a test later must not end an interrupt that is over: the controller
+// would take it for that of another line.
+KTEST(irq, interrupt_that_is_over_is_not_ended_again)
+{
+    use_fake_chip(test);
+    RAISE();
+    KTEST_EXPECT_STREQ(test, told, "end 3, ");
+    irq_abandon();
+    KTEST_EXPECT_STREQ(test, told, "end 3, ");
+}
+
+KTEST(irq, controller_is_chosen_once)
+{
+    use_fake_chip(test);
+    KTEST_EXPECT_PANIC(test, "*chip == NULL*", irq_init(&fake_chip));
+}
+
+// --- Limits -------------------------------------------------------------------------------------
+
+// The chip here would have it.
+KTEST(irq, there_is_no_line_behind_the_last)
+{
+    use_fake_chip(test);
+    KTEST_EXPECT_EQ(test, irq_register(IRQ_LINE_COUNT, "test", IRQ_PLAIN, tell_visit, NULL),
+                    ENODEV);
+    KTEST_EXPECT_NOT_NULL(test, trap_handlers()->plain[IRQ_FIRST_VECTOR + IRQ_LINE_COUNT - 1]);
+    KTEST_EXPECT_NULL(test, trap_handlers()->plain[IRQ_FIRST_VECTOR + IRQ_LINE_COUNT]);
+}
+
+static struct irq_statistics as_read;
+
+static void set_nothing_up(void)
+{
+}
+
+static void read_statistics(void)
+{
+    (void)!irq_statistics_read(LINE, &as_read);
+}
+
+static void raise_unclaimed(void)
+{
+    RAISE();
+}
+
+static bool all_were_unclaimed(void)
+{
+    return as_read.count - as_read.unclaimed == statistics(LINE).count - statistics(LINE).unclaimed;
+}
+
+// All of the numbers are of one moment.
+KTEST(irq, statistics_are_not_torn_by_an_interrupt)
+{
+    interrupt_sweep_expect_sound(test,
+                                 &(struct interrupt_scenario){set_nothing_up, read_statistics,
+                                                              raise_unclaimed, all_were_unclaimed});
+}
+
+// --- In words -----------------------------------------------------------------------------------
+
+static bool dump_has(unsigned line, const char *name)
+{
+    char expected[128];
+    struct irq_statistics now = statistics(line);
+    format_buffer(expected, sizeof(expected), "  line %u %s: %lu, unclaimed %lu, spurious %lu\n",
+                  line, name, now.count, now.unclaimed, now.spurious_count);
+    return log_fixture_has(expected);
+}
+
+#define FALSE_ALARM_ONLY 10
+#define UNCLAIMED_ONLY 11
+#define IDLE 9
+#define QUIET IRQ_CASCADE
+
+static void give_idle_back(void *unused)
+{
+    (void)unused;
+    irq_unregister(IDLE);
+}
+
+// What anybody has, and from where anything came: an interrupt, or a false alarm alone.
+KTEST(irq, dump_names_lines_that_are_owned_or_heard_of)
+{
+    use_fake_chip(test);
+    KTEST_ASSERT_EQ(test, irq_register(IDLE, "idle", IRQ_PLAIN, tell_visit, NULL), OK);
+    ktest_add_action(test, give_idle_back, NULL);
+    RAISE_LINE(UNCLAIMED_ONLY);
+    is_alarm_false = true;
+    RAISE_LINE(FALSE_ALARM_ONLY);
+    RAISE_LINE(FALSE_ALARM_ONLY);
+    KTEST_ASSUME_EQ(test, statistics(FALSE_ALARM_ONLY).count, 0);
+    KTEST_ASSUME_EQ(test, statistics(UNCLAIMED_ONLY).spurious_count, 0);
+    KTEST_ASSUME_EQ(test, statistics(QUIET).count + statistics(QUIET).spurious_count, 0);
+    bool is_timer_free = irq_register(IRQ_TIMER, "first", IRQ_PLAIN, tell_visit, NULL) == OK;
+
+    log_fixture_start(test);
+    irq_dump();
+    if (is_timer_free) {
+        irq_unregister(IRQ_TIMER);
+    }
+
+    KTEST_EXPECT_TRUE(test, log_fixture_has("interrupts by fake\n"));
+    KTEST_EXPECT_TRUE(test, log_fixture_has("  line 0 "));
+    KTEST_EXPECT_TRUE(test, dump_has(IDLE, "idle"));
+    KTEST_EXPECT_TRUE(test, dump_has(UNCLAIMED_ONLY, "nobody's"));
+    KTEST_EXPECT_TRUE(test, dump_has(FALSE_ALARM_ONLY, "nobody's"));
+    KTEST_EXPECT_FALSE(test, log_fixture_has("  line 2 "));
+    KTEST_EXPECT_FALSE(test, log_fixture_has("  line 17 "));
 }

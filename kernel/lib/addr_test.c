@@ -242,6 +242,8 @@ KTEST(addr, ranges_end_at_the_physical_limit)
     KTEST_EXPECT_EQ(test, phys_range_checked(BIT(52) + 1, 0, &made), ERANGE);
     KTEST_EXPECT_EQ(test, phys_range_checked(0x1000, UINT64_MAX, &made), ERANGE);
     KTEST_EXPECT_EQ_MSG(test, made.end.value, 2, "untouched on failure");
+    KTEST_EXPECT_EQ(test, phys_range_checked(BIT(52), 0, &made), OK); // empty, at the limit
+    KTEST_EXPECT_EQ(test, made.start.value, BIT(52));
     KTEST_EXPECT_EQ(test, phys_range_checked(BIT(52) - 1, 1, &made), OK);
     KTEST_EXPECT_EQ(test, made.start.value, BIT(52) - 1);
     KTEST_EXPECT_EQ(test, made.end.value, PHYS_ADDR_LIMIT);

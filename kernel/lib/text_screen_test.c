@@ -391,6 +391,22 @@ KTEST(text_screen, smaller_screen_takes_over_what_fits)
     KTEST_EXPECT_EQ(test, small.column, 10);
 }
 
+// What was on the screen is gone: beside what is taken over, too, and in the other's colour.
+KTEST(text_screen, nothing_of_the_old_text_stays_beside_what_is_taken_over)
+{
+    struct text_screen small = make_small();
+    text_screen_write(&small, "one\ntwo", 7);
+    for (unsigned i = 0; i < ROWS; i++) {
+        write("\n01234567890123456789012345678901234567890123456789");
+    }
+    text_screen_take_over(&screen, &small);
+    for (size_t row = 0; row < ROWS - 2; row++) {
+        expect_row(test, row, "");
+    }
+    expect_row(test, ROWS - 2, "one");
+    expect_row(test, ROWS - 1, "two");
+}
+
 // --- What the device is told --------------------------------------------------------------------
 
 KTEST_ATTR(text_screen, only_what_changes_is_shown, .proves = "3.23");

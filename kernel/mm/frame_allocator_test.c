@@ -450,7 +450,7 @@ static void expect_refused(struct ktest *test, uint64_t frame, unsigned order,
                            enum frame_verdict expected)
 {
     struct frame_statistics before = statistics();
-    KTEST_EXPECT_EQ_MSG(test, give(frame, order), expected, "frame %#lx order %u", frame, order);
+    KTEST_EXPECT_EQ_MSG(test, give(frame, order), expected, "frame 0x%lx order %u", frame, order);
     struct frame_statistics after = statistics();
     KTEST_EXPECT_MEMEQ(test, &after, &before, sizeof(after));
 }
@@ -897,4 +897,21 @@ KTEST(frame_allocator, agrees_with_a_model)
         }
     }
     expect_like_new(test, &first);
+}
+
+KTEST(frame_allocator, verdicts_are_told_in_words)
+{
+    static const char *const words[] = {
+        [FRAME_FINE] = "is fine",
+        [FRAME_UNALIGNED] = "is not the address of a frame",
+        [FRAME_FOREIGN] = "was never free",
+        [FRAME_IS_FREE] = "is free already",
+        [FRAME_IS_INSIDE] = "is not the first of its block",
+        [FRAME_OTHER_ORDER] = "is a block of another order",
+        [FRAME_SHARED] = "has other references",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        KTEST_EXPECT_STREQ(test, frame_verdict_text((enum frame_verdict)i), words[i]);
+    }
+    KTEST_EXPECT_STREQ(test, frame_verdict_text((enum frame_verdict)99), "?");
 }

@@ -5,6 +5,7 @@
 #include "mm/frame.h"
 
 #include "arch/x86_64/layout.h"
+#include "debug/log_fixture.h"
 #include "debug/symbols.h"
 #include "ktest.h"
 #include "lib/format.h"
@@ -68,7 +69,7 @@ static uint64_t take_all(struct ktest *test, const struct seen *seen)
         uint64_t number = frame.value / PAGE_SIZE;
         if (frame.value % PAGE_SIZE != 0 || !is_usable(frame) ||
             (seen->words[number / 64] & BIT(number % 64)) != 0) {
-            KTEST_FAIL(test, "frame %#lx is not usable, or was handed out twice", frame.value);
+            KTEST_FAIL(test, "frame 0x%lx is not usable, or was handed out twice", frame.value);
             break;
         }
         seen->words[number / 64] |= BIT(number % 64);
@@ -196,7 +197,48 @@ KTEST(frame, dump_and_leak_report_name_what_is_taken)
     KTEST_EXPECT_STREQ(test, symbol_caller(owner.site), "alloc_run");
     KTEST_EXPECT_FALSE(test, frame_next(mark, &cursor, &owner));
     KTEST_EXPECT_EQ(test, frame_reclaim(mark), 4);
+}
+
+static bool dump_has_frames(const char *name, uint64_t total_count, uint64_t free_count)
+{
+    char expected[96];
+    format_buffer(expected, sizeof(expected), "  %s: %lu, free %lu\n", name, total_count,
+                  free_count);
+    return log_fixture_has(expected);
+}
+
+static bool dump_has_order(unsigned order)
+{
+    char expected[32];
+    format_buffer(expected, sizeof(expected), " of order %u\n", order);
+    return log_fixture_has(expected);
+}
+
+// Each zone by its name, and each order of which a block is free, but no other.
+KTEST(frame, dump_tells_how_much_is_free_and_where)
+{
+    static const char *const names[] = {"below 16 MiB", "below 4 GiB", "the rest"};
+    phys_addr_t taken = alloc(test); // so that some order is split
+    log_fixture_start(test);
     frame_dump();
+    struct frame_statistics now = statistics();
+    char expected[128];
+    format_buffer(expected, sizeof(expected),
+                  "frames: %lu, free %lu, at least %lu at any time, %lu at hand\n", now.total_count,
+                  now.free_count, now.lowest_free_count, now.single_count);
+    KTEST_EXPECT_TRUE_MSG(test, log_fixture_has(expected), "%s", expected);
+    for (unsigned zone = 0; zone < FRAME_ZONE_COUNT; zone++) {
+        KTEST_EXPECT_TRUE(test, dump_has_frames(names[zone], now.zones[zone].total_count,
+                                                now.zones[zone].free_count));
+    }
+    for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
+        uint64_t count = 0;
+        for (unsigned zone = 0; zone < FRAME_ZONE_COUNT; zone++) {
+            count += now.zones[zone].block_counts[order];
+        }
+        KTEST_EXPECT_EQ_MSG(test, dump_has_order(order), count != 0, "order %u", order);
+    }
+    frame_put(taken);
 }
 
 // --- Wrong frames -------------------------------------------------------------------------------
@@ -213,7 +255,7 @@ KTEST(frame, free_frame_is_not_freed_again)
 }
 
 // Nothing changes but the CPU's way, so that these can stand in one test.
-KTEST_ATTR(frame, wrong_frames_panic, .proves = "9.4.3 9.3.6");
+KTEST_ATTR(frame, wrong_frames_panic, .speed = KTEST_SPEED_SLOW, .proves = "9.4.3 9.3.6");
 KTEST(frame, wrong_frames_panic)
 {
     phys_addr_t run = alloc_run(test, 2);

@@ -113,8 +113,10 @@ KTEST(kernel_space, nothing_is_both_writable_and_executable)
     unsigned count = 0;
     for (virt_addr_t page = {0}; page_find(&kernel_space, &page, &mapping) == OK;
          page.value += page_size_bytes(mapping.size)) {
-        KTEST_ASSERT_NE_MSG(test, mapping.flags & RIGHTS, PTE_WRITABLE, "%lx", page.value);
-        KTEST_ASSERT_EQ_MSG(test, mapping.flags & PTE_USER, 0, "%lx", page.value);
+        KTEST_ASSERT_NE_MSG(test, mapping.flags & RIGHTS, PTE_WRITABLE,
+                            "the page at 0x%lx can be written and executed", page.value);
+        KTEST_ASSERT_EQ_MSG(test, mapping.flags & PTE_USER, 0, "the page at 0x%lx is the user's",
+                            page.value);
         count++;
     }
     KTEST_EXPECT_GT(test, count, 4096); // the direct map of 4 GiB, and the first 16 MiB twice

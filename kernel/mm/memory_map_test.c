@@ -109,7 +109,7 @@ static void expect_pages_around(struct ktest *test, uint64_t address)
     for (int step = -1; step <= 1; step++) {
         uint64_t page = ALIGN_DOWN(address, PAGE_SIZE) + (uint64_t)step * PAGE_SIZE;
         if (page < PHYS_ADDR_LIMIT) {
-            KTEST_ASSERT_EQ_MSG(test, actual_type(page), expected_type(page), "page %#lx", page);
+            KTEST_ASSERT_EQ_MSG(test, actual_type(page), expected_type(page), "page 0x%lx", page);
         }
     }
 }

@@ -176,6 +176,7 @@ KTEST(mmio, nonsense_is_refused)
     KTEST_EXPECT_EQ(test, registers == NULL, true);
 }
 
+KTEST_ATTR(mmio, only_the_whole_is_unmapped, .speed = KTEST_SPEED_SLOW);
 KTEST(mmio, only_the_whole_is_unmapped)
 {
     volatile void *registers = map(test, VIDEO_MEMORY, 3 * PAGE_SIZE);

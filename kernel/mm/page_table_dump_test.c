@@ -86,10 +86,12 @@ KTEST(page_table_dump, entries_of_level_4_are_printed_with_their_flags)
     KTEST_ASSERT_EQ(test, test_frames.alloc(NULL, &empty), OK);
     memset(test_frame_memory(empty), 0, PAGE_SIZE);
     top[3].value = empty.value | PTE_PRESENT | PTE_NO_EXECUTE | PTE_USER | PTE_WRITABLE;
-    char expected[160];
+    top[4].value = empty.value | PTE_PRESENT | PTE_ACCESSED;
+    char expected[200];
     format_buffer(expected, sizeof(expected),
-                  "level-4 table at %#lx\nentry 3: %#lx present writable user no-execute\n",
-                  space.top.value, empty.value);
+                  "level-4 table at %#lx\nentry 3: %#lx present writable user no-execute\n"
+                  "entry 4: %#lx present accessed\n",
+                  space.top.value, empty.value, empty.value);
     page_table_dump(&space, &to_text);
     KTEST_EXPECT_STREQ(test, text, expected);
 }

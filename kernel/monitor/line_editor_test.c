@@ -569,3 +569,20 @@ KTEST(line_editor, any_keys_edit_as_in_a_model)
         expect_model(test);
     }
 }
+
+KTEST(line_editor, key_that_is_none_panics)
+{
+    KTEST_EXPECT_PANIC(test, "*character*", line_editor_press(&editor, (enum line_key)0x1f));
+    KTEST_EXPECT_PANIC(test, "*LINE_KEY_END_OF_KEYS*",
+                       line_editor_press(&editor, LINE_KEY_END_OF_KEYS));
+}
+
+KTEST(line_editor, prompt_leaves_half_a_line)
+{
+    char prompt[LINE_EDITOR_COLUMNS / 2 + 1];
+    memset(prompt, '>', sizeof(prompt) - 1);
+    prompt[sizeof(prompt) - 1] = 0;
+    struct line_editor other;
+    KTEST_EXPECT_PANIC(test, "*strlen(prompt)*",
+                       line_editor_init(&other, &writer, prompt, NULL, &memory.source));
+}

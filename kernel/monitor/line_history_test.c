@@ -57,6 +57,16 @@ KTEST(line_history, forgets_the_oldest_when_there_are_too_many)
     }
 }
 
+KTEST(line_history, longer_line_than_there_is_room_for_panics)
+{
+    char text[LINE_BYTES_MAX + 1];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    KTEST_EXPECT_PANIC(test, "*size_bytes <= sizeof(line.text)*",
+                       (void)!line_history_add(&history, text));
+    KTEST_EXPECT_EQ(test, history.vector.count, 0);
+}
+
 KTEST(line_history, longest_line_is_kept_whole)
 {
     char text[LINE_BYTES_MAX];

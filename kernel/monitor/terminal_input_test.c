@@ -55,6 +55,7 @@ static const struct sequence sequences[] = {
     {"\x1b[5~\x1b[200~\x1bOP", {LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN, LINE_KEY_UNKNOWN}},
     {"\x1b[1;5D\x1b[3;2~", {LINE_KEY_LEFT, LINE_KEY_DELETE}}, // with Control, with Shift
     {"\x1b[@x\x1bOAy", {LINE_KEY_UNKNOWN, LETTER('x'), LINE_KEY_UP, LETTER('y')}},
+    {"\x1b[ Ax", {LINE_KEY_UP, LETTER('x')}}, // a space is part of a sequence
     {"\x1b[?25hx", {LINE_KEY_UNKNOWN, LETTER('x')}},
     {"\x1b[4294967299~a", {LINE_KEY_UNKNOWN, LETTER('a')}}, // 3 in 32 bits
     {"\x1b[30;3~", {LINE_KEY_UNKNOWN}},

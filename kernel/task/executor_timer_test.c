@@ -121,7 +121,8 @@ static void report(const char *what, struct result result)
 }
 
 // host_tests/test_time.py looks at what they print, where time is exact.
-KTEST_ATTR(executor_timer, wakes_wherever_it_comes, .proves = "12.4.9", .timeout_ms = 30000);
+KTEST_ATTR(executor_timer, wakes_wherever_it_comes, .speed = KTEST_SPEED_SLOW, .proves = "12.4.9",
+           .timeout_ms = 30000);
 KTEST(executor_timer, wakes_wherever_it_comes)
 {
     KTEST_ASSERT_NOT_NULL(test, timer_event());
@@ -142,7 +143,8 @@ static void look_with_interrupts_on(struct executor *executor, const struct task
     }
 }
 
-KTEST_ATTR(executor_timer, wrong_look_is_rescued, .proves = "12.4.9", .timeout_ms = 30000);
+KTEST_ATTR(executor_timer, wrong_look_is_rescued, .speed = KTEST_SPEED_SLOW, .proves = "12.4.9",
+           .timeout_ms = 30000);
 KTEST(executor_timer, wrong_look_is_rescued)
 {
     KTEST_ASSERT_NOT_NULL(test, timer_event());
@@ -153,8 +155,8 @@ KTEST(executor_timer, wrong_look_is_rescued)
 }
 
 // 20 ms, or test.scale times as long: host_tests/test_time.py looks at what that costs the host.
-KTEST_ATTR(executor_timer, waiting_task_lets_the_cpu_halt, .proves = "12.4.10",
-           .timeout_ms = 60000);
+KTEST_ATTR(executor_timer, waiting_task_lets_the_cpu_halt, .speed = KTEST_SPEED_SLOW,
+           .proves = "12.4.10", .timeout_ms = 60000);
 KTEST(executor_timer, waiting_task_lets_the_cpu_halt)
 {
     struct executor executor;

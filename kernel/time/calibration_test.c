@@ -91,6 +91,7 @@ KTEST(calibration, finds_the_frequency)
     }
 }
 
+KTEST_ATTR(calibration, needs_no_fast_reference_nor_a_slow_one, .speed = KTEST_SPEED_SLOW);
 KTEST(calibration, needs_no_fast_reference_nor_a_slow_one)
 {
     static const uint64_t khz[] = {50, 14'318, 100'000, 1'000'000};
@@ -106,6 +107,7 @@ KTEST(calibration, needs_no_fast_reference_nor_a_slow_one)
 }
 
 // The machine is stopped for 8 ms now and then: between two readings that belong together, too.
+KTEST_ATTR(calibration, stands_interruptions, .speed = KTEST_SPEED_SLOW);
 KTEST(calibration, stands_interruptions)
 {
     for (unsigned period = 900; period < 1100; period++) {

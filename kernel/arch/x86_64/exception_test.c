@@ -100,6 +100,7 @@ KTEST(exception, selector_error_code_in_words)
     KTEST_EXPECT_STREQ(test, describe(13, 0, 0), "general protection fault #GP");
     KTEST_EXPECT_STREQ(test, describe(13, 0x30, 0), "general protection fault #GP: GDT entry 6");
     KTEST_EXPECT_STREQ(test, describe(11, 0x2c, 0), "segment not present #NP: LDT entry 5");
+    KTEST_EXPECT_STREQ(test, describe(13, 0x08, 0), "general protection fault #GP: GDT entry 1");
     KTEST_EXPECT_STREQ(test, describe(13, 0x402, 0),
                        "general protection fault #GP: IDT vector 128");
     KTEST_EXPECT_STREQ(test, describe(10, 0x31, 0),

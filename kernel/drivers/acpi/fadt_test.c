@@ -147,6 +147,15 @@ KTEST(acpi_fadt, registers_where_there_can_be_none_are_none)
     }
 }
 
+KTEST(acpi_fadt, last_port_is_one)
+{
+    begin(3, VERSION_3_END);
+    set(FLAGS, BIT(10), 4);
+    set_register(RESET, IN_PORTS, 0xffff);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    expect_register(test, &fadt.reset, ACPI_PORT, 0xffff);
+}
+
 KTEST(acpi_fadt, command_port_that_can_be_none_is_none)
 {
     begin(1, VERSION_1_END);
@@ -176,6 +185,9 @@ KTEST(acpi_fadt, keyboard_controller_is_there_unless_said_otherwise)
     begin(1, VERSION_1_END);
     KTEST_ASSERT_EQ(test, parse(), OK);
     KTEST_EXPECT_TRUE(test, fadt.has_8042);
+    begin(2, VERSION_3_END);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_FALSE(test, fadt.has_8042);
     begin(3, VERSION_3_END);
     KTEST_ASSERT_EQ(test, parse(), OK);
     KTEST_EXPECT_FALSE(test, fadt.has_8042);
@@ -199,6 +211,55 @@ KTEST(acpi_fadt, table_of_any_length_is_read_no_further)
                             size_bytes < SLEEP_CONTROL + 6 ? ACPI_NOWHERE : ACPI_PORT);
         }
     }
+}
+
+// --- In words -----------------------------------------------------------------------------------
+
+static char text[512];
+
+static void append(void *context, const char *bytes, size_t size_bytes)
+{
+    size_t *length = context;
+    size_t room = sizeof(text) - 1 - *length;
+    size_bytes = size_bytes < room ? size_bytes : room;
+    memcpy(text + *length, bytes, size_bytes);
+    *length += size_bytes;
+    text[*length] = 0;
+}
+
+static const char *dumped(void)
+{
+    size_t length = 0;
+    text[0] = 0;
+    acpi_fadt_dump(&fadt, &(struct writer){append, &length});
+    return text;
+}
+
+KTEST(acpi_fadt, dump_says_it_in_words)
+{
+    begin(3, VERSION_3_END);
+    set(PM1B_CONTROL, 0x704, 4);
+    set(FLAGS, BIT(10), 4);
+    set_register(RESET, IN_PORTS, 0xcf9);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_STREQ(test, dumped(),
+                       "ACPI's interrupt is line 9, no 8042, century at index 50\n"
+                       "handed over by 0xf1 to port 0xb2\n"
+                       "PM1a control at port 0x604\n"
+                       "PM1b control at port 0x704\n"
+                       "reset at port 0xcf9\n");
+}
+
+KTEST(acpi_fadt, dump_leaves_out_what_is_not_there)
+{
+    begin(1, VERSION_1_END);
+    set(SMI_COMMAND, 0, 4);
+    set(PM1A_CONTROL, 0, 4);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    fadt.sleep_control = (struct acpi_register){ACPI_MEMORY, 0xfea00200};
+    KTEST_EXPECT_STREQ(test, dumped(),
+                       "ACPI's interrupt is line 9, an 8042, century at index 50\n"
+                       "sleep control at address 0xfea00200\n");
 }
 
 // --- HPET ---------------------------------------------------------------------------------------

@@ -273,3 +273,39 @@ KTEST(acpi_madt, dump_says_it_in_words)
                        "NMI at LINT1 of every CPU, active high\n"
                        "NMI at LINT0 of CPU 3, active low\n");
 }
+
+KTEST(acpi_madt, dump_tells_ids_from_addresses_and_what_was_left_out)
+{
+    size_t length = 0;
+    begin(0);
+    put_cpu(1, 7, 1);
+    PUT(1, 12, 4, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0);
+    PUT(1, 12, 5, 0, 0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0);
+    PUT(2, 10, 0, 5, 5, 0, 0, 0, 3, 0); // low, and triggered by the edge
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    madt.left_out = 2;
+    acpi_madt_dump(&madt, &(struct writer){append, &length});
+    KTEST_EXPECT_STREQ(test, text,
+                       "local APICs at 0xfee00000, without 8259 PICs\n"
+                       "CPU 1 has local APIC 7\n"
+                       "I/O APIC 4 at 0xfec00000 from interrupt 0 on\n"
+                       "I/O APIC 5 at 0xfec01000 from interrupt 24 on\n"
+                       "ISA line 5 is interrupt 5, active low, edge\n"
+                       "and 2 more that there is no room for\n");
+}
+
+KTEST(acpi_madt, table_may_have_no_entries)
+{
+    begin(1);
+    KTEST_EXPECT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, madt.cpu_count, 0);
+}
+
+KTEST(acpi_madt, reserved_bits_of_a_signal_say_nothing)
+{
+    begin(1);
+    PUT(2, 10, 0, 5, 5, 0, 0, 0, 0xff, 0xff);
+    KTEST_ASSERT_EQ(test, parse(), OK);
+    KTEST_EXPECT_EQ(test, madt.isa_lines[5].trigger, ACPI_LEVEL);
+    KTEST_EXPECT_EQ(test, madt.isa_lines[5].polarity, ACPI_ACTIVE_LOW);
+}

@@ -10,7 +10,7 @@ static struct acpi_sleep_type found;
 
 static enum error find(const uint8_t *aml, size_t size_bytes)
 {
-    static uint8_t bytes[512]; // the sanitizers see what is read beyond its end
+    static uint8_t bytes[8192]; // the sanitizers see what is read beyond its end
     uint8_t *start = bytes + sizeof(bytes) - size_bytes;
     memcpy(start, aml, size_bytes);
     found = (struct acpi_sleep_type){99, 99};
@@ -52,6 +52,8 @@ KTEST(acpi_sleep, integers_have_any_size)
     KTEST_ASSERT_EQ(test, FIND(8, S5, 0x12, 16, 2, 0x0c, 3, 0, 0, 0, 0x0e, 2, 0, 0, 0, 0, 0, 0, 0),
                     OK);
     expect(test, 3, 2);
+    KTEST_ASSERT_EQ(test, FIND(8, S5, 0x12, 13, 2, 0x0e, 4, 0, 0, 0, 0, 0, 0, 0, 0x0a, 6), OK);
+    expect(test, 4, 6);
 }
 
 KTEST(acpi_sleep, package_length_has_up_to_four_bytes)
@@ -73,6 +75,29 @@ KTEST(acpi_sleep, package_length_of_more_than_63_bytes_counts)
     KTEST_EXPECT_EQ(test, find(aml, sizeof(aml) - 1), ENOENT); // the package is cut off
 }
 
+KTEST(acpi_sleep, package_length_of_a_byte_has_six_bits)
+{
+    uint8_t aml[6 + 63] = {8, S5, 0x12, 63, 4, 0x0a, 6, 0x0a, 2};
+    KTEST_ASSERT_EQ(test, find(aml, 6 + 63), OK);
+    expect(test, 6, 2);
+    KTEST_EXPECT_EQ(test, find(aml, 6 + 62), ENOENT); // the package is cut off
+}
+
+KTEST(acpi_sleep, package_length_of_three_bytes_counts)
+{
+    static uint8_t aml[6 + 0x1006] = {8, S5, 0x12, 0x86, 0, 1, 4, 0x0a, 6, 1};
+    KTEST_ASSERT_EQ(test, find(aml, sizeof(aml)), OK);
+    expect(test, 6, 1);
+    KTEST_EXPECT_EQ(test, find(aml, sizeof(aml) - 1), ENOENT); // the package is cut off
+}
+
+KTEST(acpi_sleep, definition_does_not_begin_before_the_table)
+{
+    static const uint8_t bytes[] = {8, '\\', S5, 0x12, 6, 4, 1, 0, 0, 0};
+    KTEST_EXPECT_EQ(test, acpi_sleep_find(bytes + 2, sizeof(bytes) - 2, &found), ENOENT);
+    KTEST_EXPECT_EQ(test, acpi_sleep_find(bytes, sizeof(bytes), &found), OK);
+}
+
 KTEST(acpi_sleep, what_does_not_decode_is_passed_over)
 {
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 0, 4, 0, 0, 0, 0), ENOENT);       // no length
@@ -82,6 +107,7 @@ KTEST(acpi_sleep, what_does_not_decode_is_passed_over)
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 6, 0, 0, 0, 0, 0), ENOENT);       // none
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 5, 2, 0, 0x0b, 0, 0), ENOENT);    // half a word
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 0x57, 0, 4, 0, 0, 0, 0), ENOENT); // bits that are 0
+    KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 0x67, 0, 4, 0, 0, 0, 0), ENOENT); // the other bit
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 0x41, 0, 4, 0, 0, 0, 0), ENOENT); // ends in its length
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x11, 6, 4, 0, 0, 0, 0), ENOENT);       // a buffer
     KTEST_EXPECT_EQ(test, FIND(8, S5, 0x12, 8, 4, 'A', 'B', 'C', 'D', 0, 0), ENOENT);

@@ -126,6 +126,20 @@ KTEST(acpi_table, neither_root_is_sound)
     KTEST_EXPECT_EQ(test, root.address, 0);
 }
 
+KTEST(acpi_table, later_pointer_without_a_space_is_none)
+{
+    pointer[7] = 'x';
+    seal_pointer();
+    KTEST_EXPECT_EQ(test, read_root(POINTER_V2), EINVAL);
+}
+
+KTEST(acpi_table, xsdt_comes_with_revision_2)
+{
+    pointer[15] = 1;
+    seal_pointer();
+    expect_rsdt(test, POINTER_V2);
+}
+
 KTEST(acpi_table, rsdt_is_no_xsdt)
 {
     memcpy(pointer + 24, &(uint64_t){RSDT_AT}, 8);
@@ -162,7 +176,7 @@ static void expect_scan(struct ktest *test, uint64_t pointer_at, enum error erro
     init(test);
     test_memory_set_ebda(TEST_EBDA >> 4);
     test_memory_write(pointer_at, pointer, sizeof(pointer));
-    KTEST_EXPECT_EQ_MSG(test, acpi_root_scan(test_memory_read, &root), error, "%#lx", pointer_at);
+    KTEST_EXPECT_EQ_MSG(test, acpi_root_scan(test_memory_read, &root), error, "0x%lx", pointer_at);
 }
 
 KTEST(acpi_table, scan_looks_where_the_firmware_puts_it)
@@ -253,6 +267,15 @@ KTEST(acpi_table, table_of_an_impossible_size_is_refused)
     KTEST_EXPECT_EQ(test, test_memory_largest_read(), left + 1); // the others were not even tried
     write_size(left);                                            // what lies behind it here is 0
     KTEST_EXPECT_EQ(test, read_test_table(), OK);
+}
+
+KTEST(acpi_table, table_may_be_its_header_alone)
+{
+    test_table_begin(&table, "TEST");
+    test_table_seal(&table);
+    test_memory_write(table_at(0), table.bytes, table.size_bytes);
+    KTEST_ASSERT_EQ(test, read_test_table(), OK);
+    KTEST_EXPECT_EQ(test, view.size_bytes, ACPI_HEADER_BYTES);
 }
 
 KTEST(acpi_table, header_at_the_end_of_memory_is_refused)

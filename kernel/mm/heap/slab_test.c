@@ -210,6 +210,16 @@ KTEST(heap_slab, what_does_not_fit_is_refused)
     KTEST_EXPECT_EQ(test, cache.object_count, 1);
 }
 
+KTEST(heap_slab, sizes_are_powers_of_two)
+{
+    const struct slab_type slab = {.name = "slab", .object_bytes = 8, .slab_bytes = 3 * PAGE};
+    const struct slab_type object = {.name = "object", .object_bytes = 8, .alignment = 48};
+    enum error error = OK;
+    KTEST_EXPECT_PANIC(test, "*slab_bytes*", error = slab_cache_init(&cache, &slab, &parent.base));
+    KTEST_EXPECT_PANIC(test, "*alignment*", error = slab_cache_init(&cache, &object, &parent.base));
+    KTEST_EXPECT_EQ(test, error, OK);
+}
+
 // --- Constructor and colour ---------------------------------------------------------------------
 
 static uint32_t constructed_count;

@@ -25,15 +25,11 @@ CLOCK = "base=2026-01-01T00:00:00,clock=vm"
 SHOWN_CHARACTERS = 120
 
 
-def arguments(seed: int) -> List[str]:
-    """For QEMU: its clock, and its random numbers."""
-    return ["-rtc", CLOCK, "-seed", str(seed)]
-
-
-def counting(recording: str = "") -> List[str]:
-    """For QEMU: that it counts, and where it keeps what it takes to run again."""
+def arguments(seed: int, recording: str = "") -> List[str]:
+    """For QEMU: that it counts, where it keeps the recording if there is one, its clock, and its
+    random numbers."""
     kept = f",rr=record,rrfile={recording}" if recording else ""
-    return ["-icount", COUNTS + kept]
+    return ["-icount", COUNTS + kept, "-rtc", CLOCK, "-seed", str(seed)]
 
 
 def nonce(seed: int, words: str) -> str:
@@ -60,10 +56,9 @@ class Streams:
 
 def _first_difference(first: bytes, other: bytes) -> str:
     lines = zip_longest(*(log.splitlines(keepends=True) for log in (first, other)), fillvalue=b"")
-    for number, (left, right) in enumerate(lines, 1):
-        if left != right:
-            return f"line {number}: {_around(left, right)!r}, and now {_around(right, left)!r}"
-    return "where no line differs"
+    number, (left, right) = next((number, pair) for number, pair in enumerate(lines, 1)
+                                 if pair[0] != pair[1])
+    return f"line {number}: {_around(left, right)!r}, and now {_around(right, left)!r}"
 
 
 def _around(line: bytes, other: bytes) -> str:

@@ -92,8 +92,8 @@ class Machine:
 
     @property
     def accelerator(self) -> Accel:
-        counts = not {"-icount", "--icount"}.isdisjoint(self.extra)
-        return Accel.ICOUNT if counts or self.seed is not None else Accel[self.accel.upper()]
+        counts = self.seed is not None or "-icount" in self.extra or "--icount" in self.extra
+        return Accel.ICOUNT if counts else Accel[self.accel.upper()]
 
     @property
     def is_exact(self) -> bool:
@@ -184,7 +184,7 @@ class Machine:
             return []
         is_recorded = self.is_exact and not is_encore
         recording = _escape(folder / exact.RECORDING) if is_recorded else ""
-        return exact.counting(recording) + exact.arguments(self.seed)
+        return exact.arguments(self.seed, recording)
 
     def _model(self, have: Needs) -> List[str]:
         has_vga = Needs.VGA in have

@@ -124,6 +124,7 @@ def _refuse_in_bochs(parser: ArgumentParser, options: argparse.Namespace) -> Non
             ("--accel kvm", options.accel == "kvm"), ("--machine", options.machine),
             (f"--boot {options.boot}", options.boot in ("direct", "uefi")), ("-x", options.stop),
             ("--gdb", options.gdb), ("--gdb-on-failure", options.gdb_on_failure),
+            ("--exact", options.exact is not None),
             ("parse", options.log), ("--attach", options.attach)))
 
 

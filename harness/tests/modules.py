@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Modules that tests only can do without: their tests are skipped, but not in CI."""
+"""What tests only can do without: without it they are skipped, but not in CI."""
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from typing import Any
 
 import pytest
@@ -16,3 +17,10 @@ def require(name: str) -> Any:
         if "FAULTLINE_ALL_COMPILERS" in os.environ:
             pytest.fail(f"Python has no module {name}: ./dev install ci")
         pytest.skip(f"Python has no module {name}: apt install python3-{name.partition('.')[0]}")
+
+
+def need_clang() -> None:
+    """Skips the test without it; in CI that is a failure."""
+    if shutil.which("clang") is None:
+        assert "FAULTLINE_ALL_COMPILERS" not in os.environ, "no clang"
+        pytest.skip("no clang (./dev install ci)")

@@ -148,7 +148,8 @@ def test_the_machine() -> None:
 
 @pytest.mark.parametrize("words", [
     ["--qemu", "/q"], ["--qemu-arg=-s"], ["--accel", "kvm"], ["--machine", "q35"],
-    ["--boot", "direct"], ["--boot", "uefi"], ["-x"], ["--gdb"], ["--attach", "/dev/x"]])
+    ["--boot", "direct"], ["--boot", "uefi"], ["-x"], ["--gdb"], ["--attach", "/dev/x"],
+    ["--exact"]])
 def test_what_goes_with_qemu_only(words: List[str], capsys: Capture) -> None:
     assert cli.main(["--bochs", "/b", *words]) == 2
     assert "--bochs is another program than QEMU: it goes without " in capsys.readouterr().err

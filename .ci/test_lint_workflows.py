@@ -70,7 +70,7 @@ CHECKOUT = "uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7
     ("sanitizer: [kasan,", "sanitizer: [tsan,", "Meson has no option tsan"),
     ("test_sanitizers.py", "test_tsan.py", "there is no kernel/host_tests/test_tsan.py"),
     ("--no-suite proof", "--no-suite proofs", "no test is in a suite 'proofs'"),
-    ("build types", "build typs", "nothing of that name is built: typs"),
+    ("build lint", "build limt", "nothing of that name is built: limt"),
     ("build faultline.elf", "build faultlines.elf",
      "nothing of that name is built: faultlines.elf"),
     ("--isolate=boot", "--isolated=boot", "harness/run.py has no option --isolated"),

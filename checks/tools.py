@@ -46,15 +46,17 @@ class Sources:
 
 
 FOLDERS = ("kernel", "ktest", "harness", "cross", "docs", "checks")
-KINDS = (".c", ".h", ".asm", ".inc", ".ld", ".py", ".sh", ".ini", ".build", ".md", ".txt")
+KINDS = (".c", ".h", ".asm", ".inc", ".ld", ".py", ".sh", ".ini", ".build", ".md", ".txt",
+         ".yml")
 MADE = ("docs/checklist.md",)  # by a program, from what is checked
 
 
 def sources(root: Path = ROOT) -> Sources:
     found = [path for folder in FOLDERS for path in (root / folder).rglob("*")
              if path.suffix in KINDS and path.is_file()]
+    found += [*root.glob(".ci/*.py"), *root.glob(".github/*/*.yml")]
     found += [root / name for name in ("README.md", "meson.build", "meson_options.txt", "dev",
-                                       ".ci/run", ".clang-format", ".clang-tidy")]
+                                       "action.yml", ".ci/run", ".clang-format", ".clang-tidy")]
     every = sorted(str(path.relative_to(root)) for path in found if path.exists())
     every = [path for path in every if path not in MADE]
     return Sources(tuple(path for path in every if path.endswith((".c", ".h"))),

@@ -9,7 +9,7 @@
 
 #include "lib/error.h"
 
-#define ARGUMENTS_BYTES_MAX 65536 // a selection of tests names each of them, if need be
+#define ARGUMENTS_BYTES_MAX 131072 // a selection of tests names each of them, if need be
 #define ARGUMENTS_COUNT_MAX 64
 
 struct arguments {

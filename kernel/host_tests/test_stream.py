@@ -10,6 +10,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 from urllib.parse import unquote
 
 import pytest
+from judge.elf import Image
 from tests.proves import proves
 
 import ktap
@@ -38,11 +39,15 @@ WITH_VGA = ["-nodefaults", "-vga", "std"]
 def run(kernel: Path, folder: Path, arguments: str, *options: str,
         machine: Sequence[str] = LEAN) -> Output:
     protocol = folder / "protocol"
-    done = subprocess.run([QEMU, *machine, "-display", "none", "-no-reboot", "-cpu", "max",
-                           "-serial", "stdio", "-serial", f"file:{protocol}",
-                           "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-                           "-kernel", str(kernel), "-append", arguments, *options],
-                          capture_output=True, text=True, timeout=SECONDS, check=False)
+    command = [QEMU, *machine, "-display", "none", "-no-reboot", "-cpu", "max",
+               "-serial", "stdio", "-serial", f"file:{protocol}",
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+               "-kernel", str(kernel), "-append", arguments, *options]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        said = (error.stdout or b"").decode(errors="replace")
+        pytest.fail(f"The machine did not end within {SECONDS:g} s; it said last:\n{said[-1000:]}")
     return Output(done.returncode, done.stdout, protocol.read_text().splitlines())
 
 
@@ -187,6 +192,15 @@ def test_arguments_of_both_sources_are_joined(kernel: Path, tmp_path: Path) -> N
                "name=opt/faultline/ktest,string=ktest.nonce=device")
     assert done.words("run")["nonce"] == "device", "fw_cfg wins"
     assert done.words("run")["selected"] == "1"
+
+
+def test_all_tests_but_one_can_be_named(kernel: Path, tmp_path: Path) -> None:
+    """The longest selection there is: each parameter by its own name."""
+    names = [test.full_name for test in Image(kernel).tests]
+    words = ",".join([f"not_{name}" for name in names] + ["ktest.trivial_assertion"])
+    option = "name=opt/faultline/ktest,string=ktest.select=" + words.replace(",", ",,")
+    done = run(kernel, tmp_path, "", "-fw_cfg", option)
+    assert begun(done) == ["ktest.trivial_assertion"], "the last word of all"
 
 
 def begun(done: Output) -> List[str]:

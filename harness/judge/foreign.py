@@ -116,8 +116,7 @@ class AttachedRun(ForeignRun):
         self._patience = patience
 
     def _follow(self, tests: Tuple[Test, ...]) -> Tuple[Evidence, Scene]:
-        folder = private_folder()
-        self.folders.append(str(folder))
+        folder = private_folder(self.folders)
         timeout = self._foreign.timeout
         watch = LineWatch(tests, timeout, self._foreign.stops_at_failure, folder, self._patience)
         try:

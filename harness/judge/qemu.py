@@ -100,8 +100,8 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """For where an exception in the middle would leave a process that nobody knows, or one that is
-    waited for twice. An interruption comes behind it."""
+    """For where an exception in the middle would leave a process or a folder that nobody knows, or
+    a process that is waited for twice. An interruption comes behind it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     try:
         yield
@@ -416,12 +416,15 @@ class Qemu:
             os.killpg(self._child.pid, signal.SIGKILL)
 
 
-def private_folder() -> Path:
-    """For one run: no other one has its channels and logs there."""
+def private_folder(known: List[str]) -> Path:
+    """For one run: no other one has its channels and logs there. Is one of the known ones from its
+    first moment on: an interruption leaves none that nobody names."""
     parent = tempfile.gettempdir()
     try:
-        return Path(tempfile.mkdtemp(prefix="faultline-",
-                                     dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))
+        with undisturbed():
+            known.append(tempfile.mkdtemp(prefix="faultline-",
+                                          dir=parent if len(parent) <= FOLDER_BYTES else "/tmp"))
+            return Path(known[-1])
     except OSError as error:
         raise Refusal(f"There can be no folder for a boot in {parent}: {error.strerror}. Name "
                       "another place with TMPDIR.") from error

@@ -178,8 +178,7 @@ class Runner:
 
     def _boot(self, boot: Boot) -> Generator[Wish, None, Judgement]:
         self.boots += 1
-        folder = private_folder()
-        self.folders.append(str(folder))
+        folder = private_folder(self.folders)
         started = time.monotonic()
         evidence, scene = yield from self._run(boot, folder)
         judgement = judge(evidence)
@@ -210,8 +209,7 @@ class Runner:
         machine; the verdict stands. A boot that died before any test dies with the first one."""
         dead = judgement.results[-1]
         assert dead.scene is not None and dead.finding is not None
-        folder = private_folder()
-        self.folders.append(str(folder))
+        folder = private_folder(self.folders)
         evidence, seen = yield from self._run(replace(boot, tests=(dead.test,)), folder,
                                               is_encore=True)
         again = judge(evidence).results[0].finding

@@ -340,7 +340,7 @@ class Machines:
         self.booted: List[VirtualMachine] = []
         self.has_failed = False
         self._default = default
-        self._folders: List[Path] = []
+        self._folders: List[str] = []
 
     def __enter__(self) -> "Machines":
         return self
@@ -374,8 +374,7 @@ class Machines:
         machine = replace(self._default, **{name: value for name, value in given.items() if value},
                           way=BootWay(way), reboots=reboots, has_exit_device=exit_device,
                           extra=(*self._default.extra, *extra))
-        folder = private_folder()
-        self._folders.append(folder)
+        folder = private_folder(self._folders)
         have = machine.offers(Needs.VGA if vga else Needs(0))
         vm = VirtualMachine(machine.command(folder, arguments, have), folder)
         vm.start()

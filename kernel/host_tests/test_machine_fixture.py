@@ -42,7 +42,7 @@ def test_no_tpm_is_seen_by_its_firmware(machine_default: Machine, model: str) ->
     if not any(Path(path).exists() for path in UEFI_FIRMWARE):
         pytest.skip("there is no firmware for UEFI here")
     uefi = replace(machine_default, way=BootWay.UEFI, model=model)
-    folder = private_folder()
+    folder = private_folder([])
     with Qemu(uefi.command(folder, "", Needs(0)), folder) as qemu:
         qemu.wait(ANSWER_SECONDS)
         assert qemu.is_connected, qemu.log()

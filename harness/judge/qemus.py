@@ -73,6 +73,7 @@ def debian_mirror() -> str:
 def _alone(path: Path) -> Iterator[None]:
     with open(path, "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.set_inheritable(lock.fileno(), True)  # an apt that outlives us keeps others waiting
         yield
 
 
@@ -138,7 +139,8 @@ def _run(command: List[str], suite: str, apt_conf: Optional[Path] = None) -> Non
     if apt_conf is not None:
         environment["APT_CONFIG"] = str(apt_conf)
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          close_fds=False)
     if done.returncode != 0:
         raise Refusal(f"The {_name(suite)} of Debian's {_suite(suite)} could not be had: "
                       f"{shlex.join(command)} "

@@ -22,7 +22,7 @@ case "$*" in
     if [ -e "$here/no-network" ]; then echo 'E: no network'; exit 100; fi
     cat "$(dirname "$APT_CONFIG")/etc/sources.list" >> "$here/log" ;;
 *install*) sleep 0.1
-    if [ -e "$here/dies" ]; then kill -9 $PPID; fi
+    if [ -e "$here/dies" ]; then kill -9 $PPID; sleep 0.5; fi
     touch "$(dirname "$APT_CONFIG")/archives/qemu.deb" ;;
 esac
 """

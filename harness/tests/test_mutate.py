@@ -31,9 +31,9 @@ int number_double(int value)
 {
     return value + value;
 }
-unsigned number_sum(unsigned value)
+unsigned long number_sum(unsigned long value)
 {
-    static volatile unsigned sum;
+    static volatile unsigned long sum;
     for (sum = 0; value; value -= 1) {
         sum = sum + value;
     }
@@ -51,7 +51,7 @@ int number_at(const int *values, int place)
 HEADER = """#pragma once
 int number_least(int left, int right);
 int number_double(int value);
-unsigned number_sum(unsigned value);
+unsigned long number_sum(unsigned long value);
 int number_first(const int *values);
 int number_at(const int *values, int place);
 """
